@@ -1,0 +1,1 @@
+"""The dataflows of Weir and the command line that starts them."""

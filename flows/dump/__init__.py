@@ -1,0 +1,1 @@
+"""Topic dumps: recorded topics as files, the source and sinks over them, and the importer that makes them."""

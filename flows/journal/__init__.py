@@ -1,0 +1,1 @@
+"""Reading journals: verify, compare, explain, digest (spec 11)."""

@@ -1,0 +1,1 @@
+"""What a run came to: summary, table, equity and exposure plot."""

@@ -1,0 +1,1 @@
+"""allocate: capital over pods, portfolio weights, leverage layer 3, target units (spec 6)."""

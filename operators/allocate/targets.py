@@ -1,0 +1,81 @@
+"""Portfolio weights to target units: leverage layer 3, held units, the rebalance band (spec 1 "Sizing chain", 6)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from operators.portfolio.ledger import EQUITY, Ledger, Rules, unit_value
+
+
+@njit(cache=True)
+def net_weight(ledger: Ledger, symbol: int) -> float:
+    """Sum over pods of fraction x pod weight."""
+    net = 0.0
+    for p in range(len(ledger.fraction)):
+        net += ledger.fraction[p] * ledger.pod_weight[p, symbol]
+    return np.round(net, 9)
+
+
+@njit(cache=True)
+def portfolio_scale(ledger: Ledger, rules: Rules) -> float:
+    """Layer 3: what every weight is multiplied with so that the sum of |net| stays within ``max_gross_leverage``."""
+    gross = 0.0
+    for s in range(len(ledger.position)):
+        gross += abs(net_weight(ledger, s))
+    gross = np.round(gross, 9)
+    return rules.max_leverage / gross if gross > rules.max_leverage else 1.0
+
+
+@njit(cache=True)
+def ideal_units(ledger: Ledger, rules: Rules, pod: int, symbol: int) -> float:
+    """Units of the held weight at the current equity and price; NaN without a price."""
+    weight = ledger.held[pod, symbol]
+    if weight == 0.0 or not ledger.scalars[EQUITY] > 0.0:
+        return 0.0
+    return weight * ledger.scalars[EQUITY] / unit_value(ledger, rules, symbol)
+
+
+@njit(cache=True)
+def retarget(ledger: Ledger, rules: Rules, pod: int, symbol: int, weight: float) -> bool:
+    """Sets a pod's portfolio weight and computes its units; False when there is no price to compute them with."""
+    ledger.held[pod, symbol] = weight
+    units = ideal_units(ledger, rules, pod, symbol)
+    if np.isnan(units):
+        return False
+    if units != ledger.units[pod, symbol]:
+        ledger.units[pod, symbol] = units
+        ledger.dirty[symbol] = True
+    return True
+
+
+@njit(cache=True)
+def hold_or_drift(ledger: Ledger, rules: Rules, pod: int, symbol: int) -> bool:
+    """Recomputes units that drifted out of the band; True when it did. A moving price alone is no order."""
+    if rules.band <= 0.0 or ledger.held[pod, symbol] == 0.0:
+        return False
+    ideal = ideal_units(ledger, rules, pod, symbol)
+    if np.isnan(ideal) or abs(ledger.units[pod, symbol] - ideal) <= rules.band * abs(ideal):
+        return False
+    ledger.units[pod, symbol] = ideal
+    ledger.dirty[symbol] = True
+    return True
+
+
+@njit(cache=True)
+def weight_after_scale(ledger: Ledger, pod: int, symbol: int, scale: float) -> float:
+    """A pod's portfolio weight after layer 3."""
+    return np.round(scale * ledger.fraction[pod] * ledger.pod_weight[pod, symbol], 9)
+
+
+@njit(cache=True)
+def must_fall(ledger: Ledger, symbol: int, scale: float) -> bool:
+    """True when an untouched symbol holds more than a binding cap allows: it falls, and is never traded up."""
+    if scale >= 1.0:
+        return False
+    held = 0.0
+    for p in range(len(ledger.fraction)):
+        held += ledger.held[p, symbol]
+    return abs(np.round(net_weight(ledger, symbol) * scale, 9)) < abs(np.round(held, 9))
+
+

@@ -1,0 +1,132 @@
+"""Joins the price frames of several key groups into one block over a consumer's own symbols."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from operators.frames import BEGINNING, Bool, Float64, GroupFrame, Int32, Int64
+from operators.intents import no_intents
+from operators.plan import Plan
+
+
+@dataclass(slots=True, frozen=True)
+class PriceBlock:
+    """Prices of a run of cycles, [C, S] over the consumer's symbols; see GroupFrame for the columns.
+
+    ``first_offset``/``last_offset`` are [C, G] per key group, -1 where a group had nothing in the cycle.
+    """
+
+    cycles: Int64
+    open: Float64
+    close: Float64
+    fresh: Bool
+    degraded: Bool
+    first_offset: Int64
+    last_offset: Int64
+
+
+class PriceJoin:
+    """Group frames that wait for the barrier, and the block that they make when it opens."""
+
+    def __init__(self, plan: Plan, symbols: Int32, groups: tuple[int, ...]) -> None:
+        self.groups = groups
+        self._symbols = len(symbols)
+        self._waiting: dict[int, list[GroupFrame]] = {g: [] for g in groups}
+        # columns of the group's frame, and where they go
+        self._columns: dict[int, tuple[Int64, Int64]] = {}
+        for group in groups:
+            own = plan.groups[group].symbols
+            taken = np.flatnonzero(np.isin(own, symbols))
+            self._columns[group] = (taken, np.searchsorted(symbols, own[taken]))
+
+    def add(self, frame: GroupFrame) -> None:
+        """Keeps a frame that has cycles with data."""
+        if len(frame.cycles):
+            self._waiting[frame.group].append(frame)
+
+    def first_cycle(self) -> int | None:
+        """The earliest cycle with data that waits."""
+        return min((int(f.cycles[0]) for frames in self._waiting.values() for f in frames), default=None)
+
+    def waiting_cycles(self) -> int:
+        """Cycles with data that wait for the barrier, for metrics and bounds."""
+        return sum(len(f.cycles) for frames in self._waiting.values() for f in frames)
+
+    def take(self, to_cycle: int, extra: Int64) -> PriceBlock:
+        """Everything up to ``to_cycle``, with rows for the cycles in ``extra`` too, where something else happens."""
+        parts: list[tuple[int, GroupFrame, int]] = []
+        for group, frames in self._waiting.items():
+            kept: list[GroupFrame] = []
+            for frame in frames:
+                rows = int(np.searchsorted(frame.cycles, to_cycle, side="right"))
+                if rows:
+                    parts.append((group, frame, rows))
+                if rows < len(frame.cycles):
+                    kept.append(_tail(frame, rows) if rows else frame)
+            self._waiting[group] = kept
+        if len(parts) == 1 and len(extra) == 0:
+            cycles = parts[0][1].cycles[: parts[0][2]]
+        else:
+            cycles = np.unique(np.concatenate([extra, *(f.cycles[:n] for _, f, n in parts)]))
+        shape = (len(cycles), self._symbols)
+        block = PriceBlock(
+            cycles=cycles,
+            open=np.full(shape, np.nan),
+            close=np.full(shape, np.nan),
+            fresh=np.zeros(shape, np.bool_),
+            degraded=np.zeros(shape, np.bool_),
+            first_offset=np.full((len(cycles), len(self.groups)), -1, np.int64),
+            last_offset=np.full((len(cycles), len(self.groups)), -1, np.int64),
+        )
+        for group, frame, rows in parts:
+            self._place(block, group, frame, rows)
+        return block
+
+    def _place(self, block: PriceBlock, group: int, frame: GroupFrame, rows: int) -> None:
+        at = np.searchsorted(block.cycles, frame.cycles[:rows])
+        source, target = self._columns[group]
+        cells = np.ix_(at, target)
+        block.open[cells] = frame.open[:rows, source]
+        block.close[cells] = frame.close[:rows, source]
+        block.fresh[cells] = frame.fresh[:rows, source]
+        block.degraded[cells] = frame.degraded[:rows, source]
+        column = self.groups.index(group)
+        block.first_offset[at, column] = frame.first_offset[:rows]
+        block.last_offset[at, column] = frame.last_offset[:rows]
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """The waiting frames' price columns."""
+        names = ("group", "cycles", "first_offset", "last_offset", "open", "close", "fresh", "degraded")
+        return [{n: getattr(f, n) for n in names} for frames in self._waiting.values() for f in frames]
+
+    def restore(self, snapshot: list[dict[str, Any]], nothing: GroupFrame) -> None:
+        """Goes on from a snapshot; ``nothing`` is an empty frame that lends the columns which prices do not need."""
+        for saved in snapshot:
+            frame = GroupFrame(
+                group=saved["group"], counter=0, after_cycle=BEGINNING, to_cycle=BEGINNING, cycles=saved["cycles"],
+                first_offset=saved["first_offset"], last_offset=saved["last_offset"], open=saved["open"],
+                close=saved["close"], volume=nothing.volume, fresh=saved["fresh"], degraded=saved["degraded"],
+                intents=nothing.intents, events=[],
+            )  # fmt: skip
+            self._waiting[frame.group].append(frame)
+
+
+def _tail(frame: GroupFrame, rows: int) -> GroupFrame:
+    return GroupFrame(
+        group=frame.group, counter=frame.counter, after_cycle=frame.after_cycle, to_cycle=frame.to_cycle,
+        cycles=frame.cycles[rows:], first_offset=frame.first_offset[rows:], last_offset=frame.last_offset[rows:],
+        open=frame.open[rows:], close=frame.close[rows:], volume=frame.volume, fresh=frame.fresh[rows:],
+        degraded=frame.degraded[rows:], intents=frame.intents, events=frame.events,
+    )  # fmt: skip
+
+
+def empty_group_frame(feature_width: int) -> GroupFrame:
+    """A group frame with nothing in it."""
+    none, empty, nowhere = np.empty(0, np.int64), np.empty((0, 0)), np.empty((0, 0), np.bool_)
+    return GroupFrame(
+        0, 0, BEGINNING, BEGINNING, none, none, none, empty, empty, empty, nowhere, nowhere,
+        no_intents(feature_width), [],
+    )  # fmt: skip

@@ -1,0 +1,138 @@
+"""Which symbols a cycle expects a final bar of: session calendars, listing dates, intervals (design, "Closing")."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from operators.frames import Bool, Int64
+from operators.plan import Plan
+
+MINUTE = 60_000_000_000
+DAY = 86_400_000_000_000
+WEEK = 7 * DAY
+#: 1970-01-01 was a Thursday: weeks start on Monday.
+_MONDAY_OFFSET = 3 * DAY
+_NO_HOLIDAY = -(2**62)
+
+
+class Expectations(NamedTuple):
+    """Expected bars of a key group, as columns for compiled code.
+
+    Attributes:
+        uses: [K, S] True where a symbol's bars of an interval are in use.
+        interval_ns: [K] interval lengths in ns.
+        listed_from, listed_until: [S] UTC ns.
+        calendar: [S] row of ``open_minutes``.
+        open_minutes: [calendars, 10081] True where a bar may close in that minute of the week (0..10080).
+        holidays: [calendars, H] days since 1970, padded.
+        cycle_ns: cycle length.
+        step_ns: distance of cycles at which anything can be expected.
+    """
+
+    uses: Bool
+    interval_ns: Int64
+    listed_from: Int64
+    listed_until: Int64
+    calendar: Int64
+    open_minutes: Bool
+    holidays: Int64
+    cycle_ns: int
+    step_ns: int
+
+
+def expectations(plan: Plan, group: int) -> Expectations:
+    """What the symbols of ``group`` are expected to report."""
+    own = plan.groups[group].symbols
+    instruments = [plan.instruments[s] for s in own]
+    uses = np.zeros((len(plan.intervals), len(own)), np.bool_)
+    for number, local in plan.groups[group].schedules:
+        uses[plan.schedules[number].interval, local] = True
+    pod_symbols = {int(s) for pod in plan.pods for s in pod.symbols}
+    for n, symbol in enumerate(own):
+        # A symbol that nobody trades but that converts a currency reports its own shortest interval.
+        if int(symbol) in pod_symbols and not uses[:, n].any():
+            uses[0, n] = True
+    names = [name for name, _ in plan.calendars]
+    open_minutes = np.zeros((len(names), 10_081), np.bool_)
+    closed_days: list[list[int]] = []
+    for row, (_, calendar) in enumerate(plan.calendars):
+        for session in calendar.sessions:
+            open_minutes[row, session.start_minute + 1 : session.end_minute + 1] = True
+        closed_days.append(sorted((d - date(1970, 1, 1)).days for d in calendar.holidays))
+    open_minutes[:, 0] = open_minutes[:, 10_080]
+    width = max(1, *(len(days) for days in closed_days))
+    holidays = np.full((len(names), width), _NO_HOLIDAY, np.int64)
+    for row, days in enumerate(closed_days):
+        holidays[row, : len(days)] = days
+    return Expectations(
+        uses=uses,
+        interval_ns=plan.interval_ns,
+        listed_from=np.array([i.listed_from if i.listed_from is not None else -(2**62) for i in instruments], np.int64),
+        listed_until=np.array([i.listed_until if i.listed_until is not None else 2**62 for i in instruments], np.int64),
+        calendar=np.array([names.index(i.calendar) for i in instruments], np.int64),
+        open_minutes=open_minutes,
+        holidays=holidays,
+        cycle_ns=plan.cycle_ns,
+        step_ns=_step(plan, uses),
+    )
+
+
+def _step(plan: Plan, uses: Bool) -> int:
+    used = plan.interval_ns[uses.any(axis=1)]
+    common = int(np.gcd.reduce(used)) if len(used) else plan.cycle_ns
+    return common if common % plan.cycle_ns == 0 else plan.cycle_ns
+
+
+@njit(cache=True)
+def interval_ends(interval_ns: int, cycle: int, cycle_ns: int) -> bool:
+    """True when a border of the interval lies in (cycle - cycle_ns, cycle]."""
+    return cycle // interval_ns > (cycle - cycle_ns) // interval_ns
+
+
+@njit(cache=True)
+def is_expected(expected: Expectations, interval: int, symbol: int, cycle: int) -> bool:
+    """True when ``symbol`` should report a final bar of ``interval`` in ``cycle``."""
+    if not expected.uses[interval, symbol]:
+        return False
+    if not interval_ends(expected.interval_ns[interval], cycle, expected.cycle_ns):
+        return False
+    # A bar of this cycle closes after the previous border.
+    if cycle - expected.cycle_ns >= expected.listed_until[symbol] or cycle < expected.listed_from[symbol]:
+        return False
+    calendar = expected.calendar[symbol]
+    minute = ((cycle + _MONDAY_OFFSET) % WEEK + MINUTE - 1) // MINUTE
+    if not expected.open_minutes[calendar, minute]:
+        return False
+    day = (cycle - 1) // DAY
+    for holiday in expected.holidays[calendar]:
+        if holiday == day:
+            return False
+    return True
+
+
+@njit(cache=True)
+def count_expected(expected: Expectations, cycle: int) -> int:
+    """How many (interval, symbol) pairs should report in ``cycle``."""
+    count = 0
+    intervals, symbols = expected.uses.shape
+    for interval in range(intervals):
+        if interval_ends(expected.interval_ns[interval], cycle, expected.cycle_ns):
+            for symbol in range(symbols):
+                if is_expected(expected, interval, symbol, cycle):
+                    count += 1
+    return count
+
+
+@njit(cache=True)
+def mark_expected(expected: Expectations, cycle: int, marks: Bool) -> int:
+    """Fills ``marks`` [K, S] with who should report in ``cycle`` and counts them."""
+    count = 0
+    for interval in range(marks.shape[0]):
+        for symbol in range(marks.shape[1]):
+            marks[interval, symbol] = is_expected(expected, interval, symbol, cycle)
+            count += marks[interval, symbol]
+    return count

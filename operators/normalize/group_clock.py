@@ -1,0 +1,235 @@
+"""A key group's clock: market blocks in, closed and folded cycles out (design, "Time").
+
+Holds the rows of open cycles and everything that :mod:`operators.normalize.scan` needs between blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from operators.frames import (
+    BEGINNING,
+    CYCLE,
+    INTEGER_COLUMNS,
+    OFFSET,
+    RECORD,
+    RECORD_TS,
+    Bool,
+    DeadLetterRow,
+    Float64,
+    Int64,
+    MarketBlock,
+)
+from operators.normalize.calendar import expectations
+from operators.normalize.fold import Folded, fold
+from operators.normalize.jumps import HeldRow, JumpGate
+from operators.normalize.scan import (
+    ACCEPTED,
+    CLOSED_TO,
+    DUPLICATE,
+    FLAWS,
+    LATE,
+    OPEN_CYCLES,
+    PASSED,
+    Closings,
+    ScanRules,
+    ScanState,
+    scan,
+)
+from operators.plan import Plan
+from schemas.configuration.base import seconds_to_nanoseconds
+from schemas.reasons import Reason
+
+_OPEN_CYCLE_ROWS = 8
+_CLOSINGS_AT_ONCE = 1024
+#: cells (cycles x symbols x intervals) folded at once
+_CELLS_AT_ONCE = 1_000_000
+
+
+@dataclass(slots=True)
+class Closed:
+    """What a block closed: cycles (after_cycle, to_cycle].
+
+    ``parts`` are the cycles with data, folded, each with its quality verdicts [C, S]: the flaw bits that were over their
+    limit when the cycle closed. Sparse data over many symbols comes in several parts, so that memory stays bounded.
+    """
+
+    after_cycle: int
+    to_cycle: int
+    parts: list[tuple[Folded, np.ndarray]]
+    duplicates: int
+    dead_letters: list[DeadLetterRow]
+
+
+class GroupClock:
+    """Time and pending rows of one key group."""
+
+    def __init__(self, plan: Plan, group: int) -> None:
+        time, quality = plan.configuration.time, plan.configuration.quality
+        self._partition = plan.groups[group].partition
+        self._symbols = len(plan.groups[group].symbols)
+        self._intervals = len(plan.intervals)
+        self._expected = expectations(plan, group)
+        rates = (0.05, quality.duplicate_rate, quality.non_monotonic_rate, quality.null_rate, quality.schema_rate)
+        self._rules = ScanRules(
+            cycle_ns=plan.cycle_ns,
+            lateness_ns=seconds_to_nanoseconds(time.allowed_lateness_seconds),
+            by_completeness=plan.configuration.topics.market.close_on == "completeness",
+            staleness_ns=seconds_to_nanoseconds(quality.staleness_seconds),
+            quality_minimum=quality.minimum,
+            quality_rates=np.array(rates),
+        )
+        self._jumps = JumpGate(seconds_to_nanoseconds(time.max_jump_seconds), time.jump_confirmations)
+        self._state = _initial_state(self._intervals, self._symbols, quality.window)
+        self._pending = np.empty((INTEGER_COLUMNS, 0), np.int64)
+        self._pending_values = np.empty((5, 0))
+
+    @property
+    def closed_to(self) -> int:
+        """The last closed cycle."""
+        return int(self._state.clock[CLOSED_TO])
+
+    @property
+    def watermark(self) -> int:
+        """The watermark has passed every cycle up to this event time."""
+        return int(self._state.clock[PASSED])
+
+    def open_cycles(self) -> list[tuple[int, int]]:
+        """Cycles with data that are still open, with the number of final bars that each still waits for."""
+        used = int(self._state.clock[OPEN_CYCLES])
+        return [(int(self._state.open_cycle[n]), int(self._state.missing[n])) for n in range(used)]
+
+    def step(self, block: MarketBlock) -> Closed:
+        """Takes the next block of the partition."""
+        after = self.closed_to
+        integers, floats, refused = self._jumps.pass_rows(block)
+        # (offset at which it was judged, dead letter): an order that no cut into blocks changes
+        dead = [(d.offset, d) for d in block.dead_letters]
+        dead += [(h.judged_at, self._jump_refusal(h)) for h in refused]
+        rows = integers.shape[1]
+        status = np.zeros(rows, np.int8)
+        ends, verdicts = self._scan(block, integers, status)
+        for row in np.flatnonzero(status == LATE).tolist():
+            dead.append((int(integers[OFFSET, row]), self._late(block, integers[:, row])))
+        self._keep(integers, floats, status == ACCEPTED)
+        dead.sort(key=lambda d: (d[0], d[1].offset))
+        return Closed(
+            after_cycle=after,
+            to_cycle=self.closed_to,
+            parts=self._fold(ends, verdicts),
+            duplicates=int((status == DUPLICATE).sum()),
+            dead_letters=[d for _, d in dead],
+        )
+
+    def _fold(self, ends: Int64, verdicts: np.ndarray) -> list[tuple[Folded, np.ndarray]]:
+        closed = self._pending[CYCLE] <= self.closed_to
+        if not closed.any():
+            return []
+        integers, floats = self._pending[:, closed], self._pending_values[:, closed]
+        self._pending, self._pending_values = self._pending[:, ~closed], self._pending_values[:, ~closed]
+        cycles = np.unique(integers[CYCLE])
+        at_once = max(1, _CELLS_AT_ONCE // (self._symbols * self._intervals))
+        parts: list[tuple[Folded, np.ndarray]] = []
+        for first in range(0, len(cycles), at_once):
+            last = cycles[min(first + at_once, len(cycles)) - 1]
+            part = (integers[CYCLE] >= cycles[first]) & (integers[CYCLE] <= last) if len(cycles) > at_once else slice(None)
+            folded = fold(integers[:, part], floats[:, part], self._intervals, self._symbols)
+            parts.append((folded, verdicts[np.searchsorted(ends, folded.cycles)]))
+        return parts
+
+    def _keep(self, integers: Int64, floats: Float64, accepted: Bool) -> None:
+        if not accepted.all():
+            integers, floats = integers[:, accepted], floats[:, accepted]
+        if self._pending.shape[1] == 0:
+            self._pending, self._pending_values = integers, floats
+        elif integers.shape[1]:
+            self._pending = np.concatenate([self._pending, integers], axis=1)
+            self._pending_values = np.concatenate([self._pending_values, floats], axis=1)
+
+    def _scan(self, block: MarketBlock, integers: Int64, status: np.ndarray) -> tuple[Int64, np.ndarray]:
+        rows = integers.shape[1]
+        ends: list[Int64] = []
+        verdicts: list[np.ndarray] = []
+        start = 0
+        while True:
+            room = min(rows - start, _CLOSINGS_AT_ONCE)
+            closings = Closings(np.empty(room, np.int64), np.zeros((room, self._symbols), np.int8))
+            start, closed = scan(
+                self._state, self._rules, self._expected, integers, block.flaws, self._pending, start, status, closings
+            )
+            ends.append(closings.closed_to[:closed])
+            verdicts.append(closings.degraded[:closed])
+            if start == rows:
+                return np.concatenate(ends), np.concatenate(verdicts)
+            if int(self._state.clock[OPEN_CYCLES]) == len(self._state.open_cycle):
+                self._grow()
+
+    def _grow(self) -> None:
+        state = self._state
+        rows = 2 * len(state.open_cycle)
+        open_cycle, missing = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+        awaited = np.zeros((rows, *state.awaited.shape[1:]), np.bool_)
+        for new, old in ((open_cycle, state.open_cycle), (missing, state.missing), (awaited, state.awaited)):
+            new[: len(old)] = old
+        self._state = state._replace(open_cycle=open_cycle, missing=missing, awaited=awaited)
+
+    def _late(self, block: MarketBlock, row: Int64) -> DeadLetterRow:
+        error = f"its cycle {int(row[CYCLE])} is closed"
+        return self._refusal(row, Reason.INPUT_LATE, error, block.payload(int(row[RECORD])))
+
+    def _jump_refusal(self, held: HeldRow) -> DeadLetterRow:
+        error = "no other message confirmed its jump in event time"
+        return self._refusal(held.integers, Reason.INPUT_TIME_JUMP, error, held.payload)
+
+    def _refusal(self, row: Int64, reason: Reason, error: str, payload: bytes) -> DeadLetterRow:
+        return DeadLetterRow(
+            "market", self._partition, int(row[OFFSET]), int(row[RECORD_TS]), reason.name, error, payload
+        )
+
+    # ------------------------------------------------------------ state
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that the next block depends on, as arrays of this moment."""
+        used = int(self._state.clock[OPEN_CYCLES])
+        state = {name: value.copy() for name, value in self._state._asdict().items()}
+        for name in ("open_cycle", "missing", "awaited"):
+            state[name] = state[name][:used]
+        return {
+            "scan": state,
+            "pending": self._pending.copy(),
+            "pending_values": self._pending_values.copy(),
+            "latest": self._jumps.latest,
+            "held": [(h.integers, h.floats, h.payload, h.later, h.judged_at) for h in self._jumps.held],
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Goes on where ``snapshot`` was taken; the symbols must be the same."""
+        saved = dict(snapshot["scan"])
+        used = len(saved["open_cycle"])
+        rows = max(_OPEN_CYCLE_ROWS, used)
+        for name in ("open_cycle", "missing", "awaited"):
+            grown = np.zeros((rows, *saved[name].shape[1:]), saved[name].dtype)
+            grown[:used] = saved[name]
+            saved[name] = grown
+        self._state = ScanState(**{name: np.ascontiguousarray(value) for name, value in saved.items()})
+        self._pending = snapshot["pending"].copy()
+        self._pending_values = snapshot["pending_values"].copy()
+        self._jumps.latest = snapshot["latest"]
+        self._jumps.held = [HeldRow(*held) for held in snapshot["held"]]
+
+
+def _initial_state(intervals: int, symbols: int, window: int) -> ScanState:
+    return ScanState(
+        clock=np.array([BEGINNING, BEGINNING, 0], np.int64),
+        last_ts=np.full((intervals + 2, symbols), BEGINNING, np.int64),
+        last_seq=np.full((intervals + 2, symbols), -1, np.int64),
+        open_cycle=np.zeros(_OPEN_CYCLE_ROWS, np.int64),
+        missing=np.zeros(_OPEN_CYCLE_ROWS, np.int64),
+        awaited=np.zeros((_OPEN_CYCLE_ROWS, intervals, symbols), np.bool_),
+        ring=np.zeros((symbols, window), np.uint8),
+        ring_at=np.zeros(symbols, np.int64),
+        ring_count=np.zeros(symbols, np.int64),
+        flaw_counts=np.zeros((symbols, FLAWS), np.int64),
+    )

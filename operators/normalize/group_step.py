@@ -1,0 +1,141 @@
+"""The key-group step: market blocks in, group frames with intents out (design, "Data flow").
+
+normalize and strategy-evaluate share one step because they share one key: per-symbol state never crosses a group.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from operators.bars import BarBlock
+from operators.contiguity import ContiguityError, SnapshotError
+from operators.frames import CLOSE, HIGH, LOW, OPEN, VOLUME, DeadLetters, GroupFrame, MarketBlock
+from operators.intents import no_intents
+from operators.normalize.fold import Folded
+from operators.normalize.group_clock import GroupClock
+from operators.plan import Plan
+from operators.strategy_evaluate.runtime import StrategyRuntime
+
+#: Version of the group snapshot's layout.
+GROUP_SNAPSHOT = 1
+
+
+class GroupStep:
+    """State and step of one key group."""
+
+    def __init__(self, plan: Plan, group: int, quarantined: dict[str, int] | None = None) -> None:
+        self._plan = plan
+        self._group = group
+        self._symbols = [plan.symbols[s] for s in plan.groups[group].symbols]
+        self._clock = GroupClock(plan, group)
+        self._runtime = StrategyRuntime(plan, group, quarantined or {})
+        self._position: int | None = None
+        self._frames = 0
+        self._letters = 0
+
+    @property
+    def clock(self) -> GroupClock:
+        """The group's time, for metrics and the report of open cycles."""
+        return self._clock
+
+    def step(self, block: MarketBlock) -> tuple[list[GroupFrame], DeadLetters | None]:
+        """Takes the next block; raises ContiguityError when it does not follow the last one."""
+        if self._position is not None and block.start != self._position:
+            raise ContiguityError(f"market-{block.partition}", self._position, block.start)
+        self._position = block.next
+        if block.integers.shape[1] == 0 and not block.dead_letters:
+            return [], None
+        closed = self._clock.step(block)
+        frames: list[GroupFrame] = []
+        after = closed.after_cycle
+        for number, (folded, degraded) in enumerate(closed.parts):
+            to_cycle = closed.to_cycle if number == len(closed.parts) - 1 else int(folded.cycles[-1])
+            frames.append(self._frame(after, to_cycle, folded, degraded != 0))
+            after = to_cycle
+        if not frames and closed.to_cycle > closed.after_cycle:
+            frames.append(self._empty_frame(after, closed.to_cycle))
+        letters = None
+        if closed.dead_letters:
+            self._letters += 1
+            letters = DeadLetters("market", block.partition, self._letters, closed.dead_letters)
+        return frames, letters
+
+    def _frame(self, after: int, to_cycle: int, folded: Folded, degraded: np.ndarray) -> GroupFrame:
+        intents, events = self._runtime.step(self._bar_blocks(folded))
+        self._frames += 1
+        return GroupFrame(
+            group=self._group,
+            counter=self._frames,
+            after_cycle=after,
+            to_cycle=to_cycle,
+            cycles=folded.cycles,
+            first_offset=folded.first_offset,
+            last_offset=folded.last_offset,
+            open=folded.open,
+            close=folded.close,
+            volume=folded.volume,
+            fresh=folded.fresh,
+            degraded=degraded,
+            intents=intents,
+            events=events,
+        )
+
+    def _empty_frame(self, after: int, to_cycle: int) -> GroupFrame:
+        self._frames += 1
+        symbols = len(self._symbols)
+        none, empty = np.empty(0, np.int64), np.empty((0, symbols))
+        nowhere = np.empty((0, symbols), np.bool_)
+        return GroupFrame(
+            self._group, self._frames, after, to_cycle, none, none, none, empty, empty, empty, nowhere, nowhere,
+            no_intents(self._plan.feature_width), [],
+        )  # fmt: skip
+
+    def _bar_blocks(self, folded: Folded) -> list[BarBlock]:
+        """The folded bars by interval, each over the cycles that have any."""
+        blocks: list[BarBlock] = []
+        for interval in range(len(self._plan.intervals)):
+            bars = folded.bars[interval]
+            fresh = ~np.isnan(bars[CLOSE])
+            rows = fresh.any(axis=1)
+            if not rows.any():
+                continue
+            if rows.all():
+                quotes = folded.quotes
+                cycles = folded.cycles
+            else:
+                bars, fresh, quotes = bars[:, rows], fresh[rows], folded.quotes[:, rows]
+                cycles = folded.cycles[rows]
+            blocks.append(
+                BarBlock(
+                    interval, cycles, bars[OPEN], bars[HIGH], bars[LOW], bars[CLOSE], bars[VOLUME], fresh, *quotes
+                )
+            )
+        return blocks
+
+    # ------------------------------------------------------------ state
+    def snapshot(self) -> dict[str, Any]:
+        """A versioned snapshot of the whole group; see :meth:`restore`."""
+        return {
+            "version": GROUP_SNAPSHOT,
+            "symbols": self._symbols,
+            "intervals": list(self._plan.intervals),
+            "position": self._position,
+            "frames": self._frames,
+            "letters": self._letters,
+            "clock": self._clock.snapshot(),
+            "strategies": self._runtime.snapshot(),
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Goes on from a snapshot; raises SnapshotError for an unknown version or other symbols or intervals."""
+        if snapshot.get("version") != GROUP_SNAPSHOT:
+            raise SnapshotError(f"group {self._group}", snapshot.get("version"), GROUP_SNAPSHOT)
+        if snapshot["symbols"] != self._symbols or snapshot["intervals"] != list(self._plan.intervals):
+            raise SnapshotError.layout(f"group {self._group}", "symbols or intervals")
+        self._position = snapshot["position"]
+        self._frames = snapshot["frames"]
+        self._letters = snapshot["letters"]
+        self._clock.restore(snapshot["clock"])
+        self._runtime.restore(snapshot["strategies"])

@@ -1,0 +1,1 @@
+"""Pods: strategy books with a capital of 1.0 of their own (spec 4, 5)."""

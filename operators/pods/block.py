@@ -1,0 +1,224 @@
+"""The compiled pass of a pod over a block of cycles: book, netting, leverage layers 1 and 2 (spec 4, 5, 6)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from operators.aggregate_intents.netting import net_symbol
+from operators.frames import Bool, Float64, Int32, Int64
+from operators.pods.book import EQUITY, Book, BookRules, fill_due, mark, roll_day, size
+from schemas.reasons import Reason
+
+_POD_SYMBOL = int(Reason.LEVERAGE_POD_SYMBOL)
+_POD_GROSS = int(Reason.LEVERAGE_POD_GROSS)
+_WIPED_OUT = int(Reason.POD_WIPED_OUT)
+
+
+class Standing(NamedTuple):
+    """What a pod's K schedules want of its S symbols.
+
+    Attributes:
+        asked, confidence: [S, K] the pod weight that each schedule last asked for, after layer 1, and its confidence.
+        obeyed, obeyed_confidence: [S, K] what netting uses: differs while a kill switch freezes a schedule.
+        frozen: [K] True where new intents are kept but not obeyed.
+        silent: [K] True where the schedule takes no part (killed and flattened).
+        desired: [S] netted weight, before layer 2.
+        net, gross: [S]; conflict: [S] of the last netting.
+        stopped: [S] True where the symbol is killed; ``stopped_flat`` [S] where its target goes to zero.
+    """
+
+    asked: Float64
+    confidence: Float64
+    obeyed: Float64
+    obeyed_confidence: Float64
+    frozen: Bool
+    silent: Bool
+    desired: Float64
+    net: Float64
+    gross: Float64
+    conflict: Bool
+    stopped: Bool
+    stopped_flat: Bool
+
+
+class IntentRows(NamedTuple):
+    """Intents of a block: cycle row, symbol and schedule within the pod, value, the weight of a value of 1, confidence.
+
+    A strength of 1 weighs the schedule's share times the asset's weight; a notional (over the reference capital) is a
+    weight already.
+    """
+
+    row: Int64
+    symbol: Int32
+    schedule: Int32
+    value: Float64
+    scale: Float64
+    confidence: Float64
+
+
+class PodOutput(NamedTuple):
+    """Rows that a block writes; ``count`` [3]: changes, clips, days."""
+
+    count: Int64
+    change_row: Int64
+    change_symbol: Int32
+    change_net: Float64
+    change_gross: Float64
+    change_weight: Float64
+    change_conflict: Bool
+    clip_row: Int64
+    clip_symbol: Int32
+    clip_reason: Int32
+    clip_before: Float64
+    clip_after: Float64
+    day_row: Int64
+    day_return: Float64
+    equity: Float64
+
+
+def pod_output(rows: int, symbols: int, intents: int) -> PodOutput:
+    """Room for a block of ``rows`` cycles with ``intents`` intents."""
+    # A cycle without an intent or command changes nothing, unless the book is wiped out, once.
+    changes = (min(intents, rows) + 2) * symbols
+    clips = changes + intents
+    return PodOutput(
+        count=np.zeros(3, np.int64),
+        change_row=np.empty(changes, np.int64),
+        change_symbol=np.empty(changes, np.int32),
+        change_net=np.empty(changes),
+        change_gross=np.empty(changes),
+        change_weight=np.empty(changes),
+        change_conflict=np.empty(changes, np.bool_),
+        clip_row=np.empty(clips, np.int64),
+        clip_symbol=np.empty(clips, np.int32),
+        clip_reason=np.empty(clips, np.int32),
+        clip_before=np.empty(clips),
+        clip_after=np.empty(clips),
+        day_row=np.empty(rows, np.int64),
+        day_return=np.empty(rows),
+        equity=np.empty(rows),
+    )
+
+
+@njit(cache=True)
+def _clip(out: PodOutput, row: int, symbol: int, reason: int, before: float, after: float) -> None:
+    n = out.count[1]
+    out.clip_row[n] = row
+    out.clip_symbol[n] = symbol
+    out.clip_reason[n] = reason
+    out.clip_before[n] = before
+    out.clip_after[n] = after
+    out.count[1] = n + 1
+
+
+@njit(cache=True)
+def net_one(standing: Standing, symbol: int) -> None:
+    """Nets a symbol anew."""
+    net, gross, conflict = net_symbol(standing.obeyed[symbol], standing.obeyed_confidence[symbol], standing.silent)
+    standing.conflict[symbol] = conflict
+    standing.net[symbol] = net
+    standing.gross[symbol] = gross
+    standing.desired[symbol] = 0.0 if standing.stopped_flat[symbol] else net
+
+
+@njit(cache=True)
+def settle(
+    book: Book, book_rules: BookRules, standing: Standing, max_leverage: float, touched: Bool, out: PodOutput, row: int
+) -> None:
+    """Layer 2 over the pod's desired weights; writes changed targets and sizes the book.
+
+    A cap that binds scales the symbols that change and whatever must fall to respect it; it never trades the rest up.
+    """
+    gross = 0.0
+    for s in range(len(touched)):
+        gross += abs(standing.desired[s])
+    gross = np.round(gross, 9)
+    scale = max_leverage / gross if gross > max_leverage else 1.0
+    wiped_out = not book.scalars[EQUITY] > 0.0
+    for s in range(len(touched)):
+        target = np.round(standing.desired[s] * scale, 9)
+        if wiped_out:
+            target = 0.0
+        held = book.weight[s]
+        if standing.stopped[s] and not standing.stopped_flat[s]:
+            continue
+        if not touched[s] and not (abs(target) < abs(held) and (scale < 1.0 or wiped_out)):
+            continue
+        if target == held:
+            continue
+        if wiped_out:
+            _clip(out, row, s, _WIPED_OUT, standing.desired[s], 0.0)
+        elif scale < 1.0:
+            _clip(out, row, s, _POD_GROSS, standing.desired[s], target)
+        book.weight[s] = target
+        n = out.count[0]
+        out.change_row[n] = row
+        out.change_symbol[n] = s
+        out.change_net[n] = standing.net[s]
+        out.change_gross[n] = standing.gross[s]
+        out.change_weight[n] = target
+        out.change_conflict[n] = standing.conflict[s]
+        out.count[0] = n + 1
+        size(book, book_rules, s, True)
+
+
+@njit(cache=True)
+def take_intent(standing: Standing, max_leverage: float, rows: IntentRows, n: int, out: PodOutput) -> None:
+    """Makes an intent its schedule's standing target, after layer 1: |strength| <= the pod's max_leverage."""
+    symbol, schedule, value = rows.symbol[n], rows.schedule[n], rows.value[n]
+    capped = min(max(value, -max_leverage), max_leverage)
+    weight = np.round(capped * rows.scale[n], 9)
+    if capped != value:
+        _clip(out, rows.row[n], symbol, _POD_SYMBOL, np.round(value * rows.scale[n], 9), weight)
+    standing.asked[symbol, schedule] = weight
+    standing.confidence[symbol, schedule] = rows.confidence[n]
+    if not standing.frozen[schedule]:
+        standing.obeyed[symbol, schedule] = weight
+        standing.obeyed_confidence[symbol, schedule] = rows.confidence[n]
+
+
+@njit(cache=True)
+def run_block(
+    book: Book,
+    book_rules: BookRules,
+    standing: Standing,
+    max_leverage: float,
+    cycles: Int64,
+    opened: Float64,
+    closed: Float64,
+    fresh: Bool,
+    intents: IntentRows,
+    touched: Bool,
+    out: PodOutput,
+) -> None:
+    """Runs every cycle of a block. ``touched`` [S] marks symbols that a command changed before the first cycle."""
+    at = 0
+    for row in range(len(cycles)):
+        rolled, daily = roll_day(book, cycles[row])
+        if rolled:
+            n = out.count[2]
+            out.day_row[n] = row
+            out.day_return[n] = daily
+            out.count[2] = n + 1
+        fill_due(book, book_rules, opened[row], closed[row], fresh[row])
+        mark(book, book_rules, closed[row], fresh[row])
+        any_touched = row == 0 and touched.any()
+        while at < len(intents.row) and intents.row[at] == row:
+            take_intent(standing, max_leverage, intents, at, out)
+            touched[intents.symbol[at]] = True
+            any_touched = True
+            at += 1
+        if any_touched:
+            for s in range(len(touched)):
+                if touched[s]:
+                    net_one(standing, s)
+        if any_touched or not book.scalars[EQUITY] > 0.0:
+            settle(book, book_rules, standing, max_leverage, touched, out, row)
+            touched[:] = False
+        for s in range(len(touched)):
+            if fresh[row, s] and not book.due[s]:
+                size(book, book_rules, s, False)
+        out.equity[row] = book.scalars[EQUITY]

@@ -1,0 +1,289 @@
+"""The pod step: group frames and commands in, the pod's targets and book out (design, "What strategies and pods may
+know"; spec 4, 5)."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+
+from operators.barrier.barrier import Barrier
+from operators.barrier.prices import PriceBlock, PriceJoin, empty_group_frame
+from operators.contiguity import SnapshotError
+from operators.control.commands import CommandJudge, KillSwitches
+from operators.frames import (
+    BEGINNING,
+    Bool,
+    Clips,
+    Float64,
+    GroupFrame,
+    Int64,
+    Intents,
+    PodFrame,
+    SideFrame,
+    SideMessage,
+    StrategyEvent,
+    TargetChanges,
+)
+from operators.intents import IntentQueue
+from operators.intents import take as take_intents
+from operators.plan import Plan
+from operators.pods.block import IntentRows, PodOutput, Standing, pod_output, run_block
+from operators.pods.book import BookRules, new_book
+from operators.side.inbox import SideInbox, side_partitions
+
+POD_SNAPSHOT = 1
+_Table = TypeVar("_Table", TargetChanges, Clips)
+
+
+class PodStep:
+    """State and step of one pod."""
+
+    def __init__(self, plan: Plan, pod: int) -> None:
+        self._plan = plan
+        self._pod = plan.pods[pod]
+        self._schedules = [plan.schedules[s] for s in self._pod.schedules]
+        symbols, count = self._pod.symbols, len(self._schedules)
+        configuration = plan.configuration.portfolios[self._pod.portfolio]
+        self._reference = configuration.reference_capital
+        self._cycle = BEGINNING
+        self._frames = 0
+        self._barrier = Barrier(
+            (*(f"group-{g}" for g in self._pod.groups), *side_partitions(plan, ("control",)))
+        )
+        self._prices = PriceJoin(plan, symbols, self._pod.groups)
+        self._intents = IntentQueue(plan.feature_width)
+        self._events: list[StrategyEvent] = []
+        self._inbox = SideInbox(plan)
+        self._judge = CommandJudge(plan, self._pod.portfolio)
+        self._switches = KillSwitches()
+        self._book = new_book(len(symbols))
+        self._standing = _new_standing(len(symbols), count)
+        traded = np.unique(np.concatenate([s.symbols for s in self._schedules])) if count else np.empty(0, np.int32)
+        asset_weight = np.zeros(len(symbols))
+        # A missing 1/N once gave N times the leverage: strength 1 is the whole share, spread over the pod's assets.
+        asset_weight[np.isin(symbols, traded)] = 1.0 / max(1, len(traded))
+        self._share, self._asset_weight = np.array([s.share for s in self._schedules]), asset_weight
+        self._book_rules = BookRules(
+            multiplier=plan.instrument_column("contract_multiplier")[symbols],
+            cost=plan.instrument_column("fee_rate")[symbols] + self._pod.slippage,
+            band=configuration.rebalance_band,
+        )
+        self._schedule_row = np.full(len(plan.schedules), -1, np.int32)
+        self._schedule_row[list(self._pod.schedules)] = np.arange(count, dtype=np.int32)
+
+    # ------------------------------------------------------------ step
+    def step(self, frame: GroupFrame | SideFrame) -> PodFrame | None:
+        """Takes a frame of an upstream key; answers when the barrier moves."""
+        if isinstance(frame, SideFrame):
+            self._inbox.add(frame)
+            closed_to = max(self._inbox.closed_to(frame), BEGINNING)
+            self._barrier.arrive(f"{frame.topic}-{frame.partition}", frame.counter, closed_to)
+        else:
+            self._prices.add(frame)
+            own = self._schedule_row[frame.intents.schedule] >= 0
+            self._intents.add(frame.intents if own.all() else take_intents(frame.intents, own))
+            self._events += [e for e in frame.events if self._schedule_row[e.schedule] >= 0]
+            self._barrier.arrive(f"group-{frame.group}", frame.counter, frame.to_cycle)
+        frontier = self._barrier.frontier()
+        return self._run(frontier) if frontier > self._cycle else None
+
+    def _run(self, to_cycle: int) -> PodFrame:
+        after, self._cycle = self._cycle, to_cycle
+        messages = self._inbox.take(to_cycle)
+        prices = self._prices.take(to_cycle, np.array(sorted({c for c, _ in messages}), np.int64))
+        intents = self._intents.take(to_cycle)
+        events = sorted((e for e in self._events if e.cycle <= to_cycle), key=lambda e: (e.cycle, e.schedule, e.symbol))
+        self._events = [e for e in self._events if e.cycle > to_cycle]
+        # A command takes effect before its cycle: the block is cut there.
+        cuts = sorted({int(np.searchsorted(prices.cycles, c)) for c, _ in messages} | {0, len(prices.cycles)})
+        outputs: list[tuple[PodOutput, Int64]] = []
+        if len(prices.cycles) == 0:
+            outputs.append((pod_output(0, 0, 0), prices.cycles))
+        for first, last in zip(cuts, cuts[1:], strict=False):
+            now = int(prices.cycles[first])
+            touched = self._obey([m for c, m in messages if c == now], now)
+            outputs.append((self._run_rows(prices, first, last, intents, touched), prices.cycles[first:last]))
+        self._frames += 1
+        return self._frame(after, to_cycle, prices, intents, events, outputs)
+
+    def _run_rows(self, prices: PriceBlock, first: int, last: int, intents: Intents, touched: Bool) -> PodOutput:
+        cycles = prices.cycles[first:last]
+        begin = int(np.searchsorted(intents.cycle, cycles[0]))
+        end = int(np.searchsorted(intents.cycle, cycles[-1], side="right"))
+        by_notional = np.isnan(intents.strength)
+        rows = IntentRows(
+            row=np.searchsorted(cycles, intents.cycle[begin:end]),
+            symbol=np.searchsorted(self._pod.symbols, intents.symbol[begin:end]).astype(np.int32),
+            schedule=self._schedule_row[intents.schedule[begin:end]],
+            value=np.where(by_notional, intents.notional / self._reference, intents.strength)[begin:end],
+            scale=self._scale(intents)[begin:end],
+            confidence=intents.confidence[begin:end],
+        )
+        out = pod_output(len(cycles), len(touched), end - begin)
+        run_block(
+            self._book, self._book_rules, self._standing, self._pod.max_leverage, cycles, prices.open[first:last],
+            prices.close[first:last], prices.fresh[first:last], rows, touched, out,
+        )  # fmt: skip
+        return out
+
+    def _scale(self, intents: Intents) -> Float64:
+        """[n] pod weight of a value of 1: a notional is a weight already, a strength asks for its schedule's share."""
+        place = np.searchsorted(self._pod.symbols, intents.symbol)
+        share = self._share[self._schedule_row[intents.schedule]] * self._asset_weight[place]
+        return np.where(np.isnan(intents.strength), 1.0, share)
+
+    # ------------------------------------------------------------ commands
+    def _obey(self, messages: list[SideMessage], cycle: int) -> Bool:
+        """Applies commands; [S] True for symbols whose netting changed."""
+        touched = np.zeros(len(self._pod.symbols), np.bool_)
+        for side in messages:
+            command = side.message
+            if not self._judge.concerns(command) or not self._judge.judge(command, cycle).accepted:
+                continue
+            if command.command in ("kill", "arm"):
+                self._switches.apply(command)
+                self._switch(touched)
+        return touched
+
+    def _switch(self, touched: Bool) -> None:
+        """Brings the masks in line with the kill switches."""
+        standing = self._standing
+        whole = [self._switches.mode("portfolio"), self._switches.mode("pod", self._pod.id)]
+        for row, schedule in enumerate(self._schedules):
+            modes = {
+                *whole, self._switches.mode("strategy", schedule.strategy_id),
+                self._switches.mode("schedule", schedule.id),
+            }  # fmt: skip
+            silent, frozen = "flatten" in modes, bool(modes & {"flatten", "freeze"})
+            if standing.frozen[row] and not frozen:
+                self._resume(row)
+            if (standing.frozen[row], standing.silent[row]) != (frozen, silent):
+                touched[:] = True
+            standing.frozen[row], standing.silent[row] = frozen, silent
+        for place, symbol in enumerate(self._pod.symbols.tolist()):
+            mode = self._switches.mode("symbol", self._plan.symbols[symbol])
+            stopped = (mode is not None, mode == "flatten")
+            if (standing.stopped[place], standing.stopped_flat[place]) != stopped:
+                standing.stopped[place], standing.stopped_flat[place] = stopped
+                touched[place] = True
+
+    def _resume(self, row: int) -> None:
+        """A schedule takes part again: it takes over its hypothetical target where that reduces (spec 3)."""
+        standing = self._standing
+        if standing.silent[row]:
+            standing.obeyed[:, row] = 0.0
+            standing.obeyed_confidence[:, row] = 0.0
+        obeyed = standing.obeyed[:, row] * standing.obeyed_confidence[:, row]
+        wanted = standing.asked[:, row] * standing.confidence[:, row]
+        flips = wanted * obeyed < 0
+        reduces = (np.abs(wanted) < np.abs(obeyed)) | flips
+        standing.obeyed[reduces, row] = np.where(flips, 0.0, standing.asked[:, row])[reduces]
+        standing.obeyed_confidence[reduces, row] = standing.confidence[reduces, row]
+
+    # ------------------------------------------------------------ output
+    def _frame(
+        self,
+        after: int,
+        to_cycle: int,
+        prices: PriceBlock,
+        intents: Intents,
+        events: list[StrategyEvent],
+        outputs: list[tuple[PodOutput, Int64]],
+    ) -> PodFrame:
+        changes = [_changes(out, cycles, self._pod.symbols) for out, cycles in outputs]
+        clips = [_clips(out, cycles, self._pod.symbols, self._pod.index) for out, cycles in outputs]
+        days = [(cycles[out.day_row[: out.count[2]]], out.day_return[: out.count[2]]) for out, cycles in outputs]
+        value = np.where(np.isnan(intents.strength), intents.notional / self._reference, intents.strength)
+        return PodFrame(
+            pod=self._pod.index,
+            counter=self._frames,
+            after_cycle=after,
+            to_cycle=to_cycle,
+            changes=_joined(TargetChanges, changes),
+            clips=_joined(Clips, clips),
+            intents=intents,
+            intent_weight=np.round(value * self._scale(intents) * intents.confidence, 9),
+            events=events,
+            book_cycle=prices.cycles,
+            book_equity=np.concatenate([np.empty(0), *(out.equity for out, _ in outputs)]),
+            daily_cycle=np.concatenate([np.empty(0, np.int64), *(c for c, _ in days)]),
+            daily_return=np.concatenate([np.empty(0), *(r for _, r in days)]),
+        )
+
+    # ------------------------------------------------------------ state
+    def snapshot(self) -> dict[str, Any]:
+        """A versioned snapshot; see :meth:`restore`."""
+        return {
+            "version": POD_SNAPSHOT,
+            "symbols": [self._plan.symbols[s] for s in self._pod.symbols],
+            "schedules": [(s.id, s.version, s.parameter_hash) for s in self._schedules],
+            "cycle": self._cycle,
+            "frames": self._frames,
+            "barrier": self._barrier.snapshot(),
+            "prices": self._prices.snapshot(),
+            "intents": self._intents.snapshot(),
+            "events": list(self._events),
+            "inbox": self._inbox.snapshot(),
+            "commands": self._judge.snapshot(),
+            "switches": dict(self._switches.switches),
+            "book": {n: v.copy() for n, v in self._book._asdict().items()},
+            "standing": {n: v.copy() for n, v in self._standing._asdict().items()},
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Goes on from a snapshot; raises SnapshotError for an unknown version or another layout."""
+        name = f"pod {self._pod.id}"
+        if snapshot.get("version") != POD_SNAPSHOT:
+            raise SnapshotError(name, snapshot.get("version"), POD_SNAPSHOT)
+        if snapshot["symbols"] != [self._plan.symbols[s] for s in self._pod.symbols]:
+            raise SnapshotError.layout(name, "symbols")
+        if snapshot["schedules"] != [(s.id, s.version, s.parameter_hash) for s in self._schedules]:
+            raise SnapshotError.layout(name, "schedules")
+        self._cycle, self._frames = snapshot["cycle"], snapshot["frames"]
+        self._barrier.restore(snapshot["barrier"])
+        nothing = empty_group_frame(self._plan.feature_width)
+        self._prices.restore(snapshot["prices"], nothing)
+        self._intents.restore(snapshot["intents"])
+        self._events = list(snapshot["events"])
+        self._inbox.restore(snapshot["inbox"])
+        self._judge.restore(snapshot["commands"])
+        self._switches = KillSwitches(dict(snapshot["switches"]))
+        self._book = type(self._book)(**{n: v.copy() for n, v in snapshot["book"].items()})
+        self._standing = type(self._standing)(**{n: v.copy() for n, v in snapshot["standing"].items()})
+
+
+def _new_standing(symbols: int, schedules: int) -> Standing:
+    def table() -> Float64:
+        return np.zeros((symbols, schedules))
+
+    def flags(n: int) -> Bool:
+        return np.zeros(n, np.bool_)
+
+    return Standing(
+        table(), table(), table(), table(), flags(schedules), flags(schedules),
+        np.zeros(symbols), np.zeros(symbols), np.zeros(symbols), flags(symbols), flags(symbols), flags(symbols),
+    )  # fmt: skip
+
+
+def _changes(out: PodOutput, cycles: Int64, symbols: np.ndarray) -> TargetChanges:
+    n = int(out.count[0])
+    return TargetChanges(
+        cycles[out.change_row[:n]], symbols[out.change_symbol[:n]], out.change_net[:n], out.change_gross[:n],
+        out.change_weight[:n], out.change_conflict[:n],
+    )  # fmt: skip
+
+
+def _clips(out: PodOutput, cycles: Int64, symbols: np.ndarray, pod: int) -> Clips:
+    n = int(out.count[1])
+    return Clips(
+        cycles[out.clip_row[:n]], np.full(n, pod, np.int32), symbols[out.clip_symbol[:n]], out.clip_reason[:n],
+        out.clip_before[:n], out.clip_after[:n], np.zeros(n, np.bool_),
+    )  # fmt: skip
+
+
+def _joined(kind: type[_Table], parts: list[_Table]) -> _Table:
+    if len(parts) == 1:
+        return parts[0]
+    names = list(kind.__dataclass_fields__)
+    return kind(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})

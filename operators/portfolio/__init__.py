@@ -1,0 +1,1 @@
+"""The portfolio step: ties allocate, risk-gate and route to one ledger and writes decisions (design, "Decisions")."""

@@ -1,0 +1,128 @@
+"""What commands do to a portfolio: trading state, kill switches, forced rebalances (spec 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from operators.allocate.capital import Capital
+from operators.control.commands import CommandJudge, KillSwitches
+from operators.frames import SideMessage
+from operators.plan import Plan
+from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, TRADING, Ledger
+from schemas.messages import ControlCommand
+from schemas.reasons import Reason
+
+_NAMES = {ACTIVE: "ACTIVE", REDUCING: "REDUCING", HALTED: "HALTED"}
+_STATES = {name: state for state, name in _NAMES.items()}
+
+
+@dataclass(slots=True)
+class ControlReport:
+    """What the commands of a cycle did, for its decision."""
+
+    commands: list[dict[str, Any]] = field(default_factory=list)
+    transitions: list[dict[str, Any]] = field(default_factory=list)
+    cancelled: list[int] = field(default_factory=list)
+
+
+class PortfolioControl:
+    """Judges and obeys commands; ``ordered`` is the trading state that operators asked for, apart from kill switches."""
+
+    def __init__(self, plan: Plan, portfolio: int) -> None:
+        own = plan.portfolios[portfolio]
+        self._judge = CommandJudge(plan, portfolio)
+        self._switches = KillSwitches()
+        self._places = {plan.symbols[s]: n for n, s in enumerate(own.symbols.tolist())}
+        self._ordered = _STATES[own.configuration.guards.initial_state]
+        self._report = ControlReport()
+
+    def apply(self, messages: list[SideMessage], cycle: int, ledger: Ledger, capital: Capital) -> None:
+        """Obeys the commands of ``cycle`` in their order."""
+        for side in messages:
+            command: ControlCommand = side.message
+            if not self._judge.concerns(command):
+                continue
+            verdict = self._judge.judge(command, cycle)
+            self._report.commands.append(_record(side, command, verdict.reason, verdict.detail))
+            if not verdict.accepted:
+                continue
+            if command.command == "force_rebalance":
+                capital.force()
+            elif command.command == "trading_state":
+                self._ordered = _STATES[command.body["state"]]
+            else:
+                self._switches.apply(command)
+            self._settle(command, ledger)
+
+    def _settle(self, command: ControlCommand, ledger: Ledger) -> None:
+        """Brings state and stops in line with the switches, and takes open orders back where trading stops."""
+        killed = self._switches.mode("portfolio")
+        state = {None: self._ordered, "freeze": HALTED, "flatten": max(self._ordered, REDUCING)}[killed]
+        before = int(ledger.state[TRADING])
+        if state != before:
+            ledger.state[TRADING] = state
+            self._transition("trading", _NAMES[before], _NAMES[state], Reason.STATE_TRADING, command)
+        for name, place in self._places.items():
+            stopped = self._switches.mode("symbol", name) == "freeze"
+            if stopped != bool(ledger.stopped[place]):
+                ledger.stopped[place] = stopped
+                ledger.dirty[place] = True
+                reason = Reason.STATE_KILL if stopped else Reason.STATE_ARMED
+                self._transition(f"symbol:{name}", str(not stopped), str(stopped), reason, command)
+        halted = ledger.state[TRADING] == HALTED
+        for place in np.flatnonzero((ledger.pending != 0) & (halted | ledger.stopped)).tolist():
+            ledger.pending[place] = 0
+            ledger.dirty[place] = True
+            self._report.cancelled.append(place)
+
+    def _transition(self, subject: str, before: str, after: str, reason: Reason, command: ControlCommand) -> None:
+        self._report.transitions.append(
+            {
+                "after": after,
+                "before": before,
+                "evidence": {"command": command.id, "operator": command.operator, "note": command.note},
+                "reason": reason.name,
+                "subject": subject,
+            }
+        )
+
+    def take_report(self) -> ControlReport:
+        """What happened since the last call."""
+        report, self._report = self._report, ControlReport()
+        return report
+
+    def snapshot(self) -> dict[str, Any]:
+        """Accepted ids, switches and the ordered state."""
+        return {
+            "commands": self._judge.snapshot(),
+            "switches": dict(self._switches.switches),
+            "ordered": self._ordered,
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Goes on from a snapshot."""
+        self._judge.restore(snapshot["commands"])
+        self._switches = KillSwitches(dict(snapshot["switches"]))
+        self._ordered = snapshot["ordered"]
+
+
+def _record(side: SideMessage, command: ControlCommand, reason: Reason, detail: str) -> dict[str, Any]:
+    return {
+        "accepted": reason is Reason.CONTROL_ACCEPTED,
+        "body": command.body,
+        "command": command.command,
+        "detail": detail,
+        "effective": side.effective,
+        "id": command.id,
+        "late": side.late,
+        "note": command.note,
+        "operator": command.operator,
+        "position": [side.topic, side.partition, side.offset],
+        "reason": command.reason,
+        "target": msgspec.to_builtins(command.target),
+        "verdict": reason.name,
+    }

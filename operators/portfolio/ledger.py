@@ -1,0 +1,186 @@
+"""A portfolio's ledger: positions, open orders, cash, targets (spec 1 "Sizing chain", 9)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from operators.frames import BEGINNING, Bool, Float64, Int32, Int64
+from operators.plan import Plan
+from schemas.configuration.base import seconds_to_nanoseconds
+
+#: Entries of ``Ledger.scalars``.
+CASH, EQUITY, GROSS, NET = range(4)
+#: Entries of ``Ledger.state``.
+TRADING = 0
+ACTIVE, REDUCING, HALTED = range(3)
+#: ``Rules.conversion`` of a symbol in base currency, and of one whose currency has no conversion symbol.
+BASE_CURRENCY, NO_CONVERSION = -1, -2
+
+
+class Ledger(NamedTuple):
+    """State over P pods and S symbols, changed in place. Quantities in lots are whole numbers.
+
+    Attributes:
+        position, pending: [S] lots held and lots in open orders.
+        attributed: [P, S] each pod's part of the position, in units; sums to the position.
+        units: [P, S] target units, held between changes.
+        pod_weight: [P, S] what each pod wants, at pod capital.
+        held: [P, S] portfolio weight at which ``units`` were computed.
+        fraction: [P] capital fractions.
+        last: [S] last price, NaN before the first; ``fresh_at`` [S] its cycle; ``degraded`` [S] quality verdict.
+        dirty: [S] True where the target may still have to be traded.
+        stopped: [S] True where a kill switch freezes the symbol.
+        told_reason, told_after: [S] the last clip that was journalled, so that a standing one is not repeated.
+        scalars: [4] cash, equity, gross and net exposure in base currency; state: [1] trading state.
+    """
+
+    position: Int64
+    pending: Int64
+    attributed: Float64
+    units: Float64
+    pod_weight: Float64
+    held: Float64
+    fraction: Float64
+    last: Float64
+    fresh_at: Int64
+    degraded: Bool
+    dirty: Bool
+    stopped: Bool
+    told_reason: Int32
+    told_after: Float64
+    scalars: Float64
+    state: Int64
+
+
+class Rules(NamedTuple):
+    """Fixed settings of a portfolio; limits that are off are infinite.
+
+    Attributes:
+        lot, tick, multiplier, fee, min_notional: [S] of each instrument; ``shortable`` [S].
+        conversion: [S] position of the symbol that converts the currency, or BASE_CURRENCY / NO_CONVERSION.
+        slippage: of paper fills, as a fraction of the price.
+        band: rebalance band. max_leverage: layer 3. max_position: units. max_notional: base currency.
+        max_gross: gross exposure over equity. max_age: ns that a price may be old.
+    """
+
+    lot: Float64
+    tick: Float64
+    multiplier: Float64
+    fee: Float64
+    min_notional: Float64
+    shortable: Bool
+    conversion: Int64
+    slippage: float
+    band: float
+    max_leverage: float
+    max_position: float
+    max_notional: float
+    max_gross: float
+    max_age: int
+
+
+def new_ledger(pods: int, symbols: int, cash: float, state: int) -> Ledger:
+    """A ledger that holds nothing but cash."""
+    return Ledger(
+        position=np.zeros(symbols, np.int64),
+        pending=np.zeros(symbols, np.int64),
+        attributed=np.zeros((pods, symbols)),
+        units=np.zeros((pods, symbols)),
+        pod_weight=np.zeros((pods, symbols)),
+        held=np.zeros((pods, symbols)),
+        fraction=np.zeros(pods),
+        last=np.full(symbols, np.nan),
+        fresh_at=np.full(symbols, BEGINNING, np.int64),
+        degraded=np.zeros(symbols, np.bool_),
+        dirty=np.zeros(symbols, np.bool_),
+        stopped=np.zeros(symbols, np.bool_),
+        told_reason=np.zeros(symbols, np.int32),
+        told_after=np.zeros(symbols),
+        scalars=np.array([cash, cash, 0.0, 0.0]),
+        state=np.array([state], np.int64),
+    )
+
+
+def portfolio_rules(plan: Plan, portfolio: int) -> Rules:
+    """The settings of a portfolio as columns over its symbols."""
+    own = plan.portfolios[portfolio]
+    symbols, configuration = own.symbols, own.configuration
+    guards = configuration.guards
+
+    def column(name: str) -> Float64:
+        return plan.instrument_column(name)[symbols]
+
+    def limit(value: float | None) -> float:
+        return np.inf if value is None else value
+
+    conversion = np.full(len(symbols), BASE_CURRENCY, np.int64)
+    for place, symbol in enumerate(symbols.tolist()):
+        currency = plan.instruments[symbol].currency
+        if currency not in ("", configuration.base_currency):
+            quote = plan.symbol_index.get(configuration.conversions.get(currency, ""), -1)
+            found = np.flatnonzero(symbols == quote)
+            conversion[place] = found[0] if len(found) else NO_CONVERSION
+    age = guards.max_price_age_seconds
+    return Rules(
+        lot=column("lot"),
+        tick=column("tick"),
+        multiplier=column("contract_multiplier"),
+        fee=column("fee_rate"),
+        min_notional=column("min_notional"),
+        shortable=column("shortable") > 0,
+        conversion=conversion,
+        slippage=configuration.execution.slippage_bps * 1e-4,
+        band=configuration.rebalance_band,
+        max_leverage=configuration.max_gross_leverage,
+        max_position=limit(guards.max_position),
+        max_notional=limit(guards.max_symbol_notional),
+        max_gross=guards.max_gross_exposure,
+        max_age=2**62 if age is None else seconds_to_nanoseconds(age),
+    )
+
+
+@njit(cache=True)
+def units_of(lots: int, lot: float) -> float:
+    """Lots in units, without the noise that 3 x 0.1 would have."""
+    per_unit = np.round(1.0 / lot)
+    if per_unit > 1.0 and abs(per_unit * lot - 1.0) < 1e-12:
+        return lots / per_unit
+    return lots * lot
+
+
+@njit(cache=True)
+def conversion_rate(ledger: Ledger, rules: Rules, symbol: int) -> float:
+    """Base currency for one unit of the symbol's currency; NaN when it is unknown."""
+    quote = rules.conversion[symbol]
+    if quote == BASE_CURRENCY:
+        return 1.0
+    return np.nan if quote == NO_CONVERSION else ledger.last[quote]
+
+
+@njit(cache=True)
+def unit_value(ledger: Ledger, rules: Rules, symbol: int) -> float:
+    """Notional of one unit in base currency at the last price; NaN when it is unknown."""
+    return ledger.last[symbol] * rules.multiplier[symbol] * conversion_rate(ledger, rules, symbol)
+
+
+@njit(cache=True)
+def mark_to_market(ledger: Ledger, rules: Rules, cycle: int, closed: Float64, fresh: Bool, degraded: Bool) -> None:
+    """Takes this cycle's prices; computes equity and exposure. A position without a price keeps its last value."""
+    for s in range(len(fresh)):
+        if fresh[s]:
+            ledger.last[s] = closed[s]
+            ledger.fresh_at[s] = cycle
+            ledger.degraded[s] = degraded[s]
+    value = 0.0
+    gross = 0.0
+    for s in range(len(fresh)):
+        if ledger.position[s] != 0:
+            part = units_of(ledger.position[s], rules.lot[s]) * unit_value(ledger, rules, s)
+            value += part
+            gross += abs(part)
+    ledger.scalars[EQUITY] = ledger.scalars[CASH] + value
+    ledger.scalars[GROSS] = gross
+    ledger.scalars[NET] = value

@@ -1,0 +1,261 @@
+"""The portfolio step: pod frames, prices and commands in; explained decisions and orders out (spec 6-9)."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from operators.allocate.capital import Capital
+from operators.barrier.barrier import Barrier
+from operators.barrier.prices import PriceBlock, PriceJoin, empty_group_frame
+from operators.contiguity import SnapshotError
+from operators.frames import BEGINNING, GroupFrame, Int64, OutputBlock, PodFrame, SideFrame, SideMessage
+from operators.plan import Plan
+from operators.portfolio.commands import PortfolioControl
+from operators.portfolio.cycle import Prices, cycle_output, run_cycles
+from operators.portfolio.decision import DecisionWriter
+from operators.portfolio.evidence import Evidence, split_pod_frame
+from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, Ledger, new_ledger, portfolio_rules
+from operators.side.inbox import SideInbox, side_partitions
+
+PORTFOLIO_SNAPSHOT = 1
+_STATES = {"ACTIVE": ACTIVE, "REDUCING": REDUCING, "HALTED": HALTED}
+
+
+@dataclass(slots=True)
+class _Written:
+    """Decisions and orders of one step, on their way out."""
+
+    cycles: list[int] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    hashes: list[str] = field(default_factory=list)
+    orders: list[bytes] = field(default_factory=list)
+    order_decisions: list[int] = field(default_factory=list)
+
+
+class PortfolioStep:
+    """State and step of one portfolio."""
+
+    def __init__(self, plan: Plan, portfolio: int) -> None:
+        own = plan.portfolios[portfolio]
+        self._plan, self._own = plan, own
+        pods, symbols = len(own.pods), len(own.symbols)
+        self._cycle = BEGINNING
+        self._start: int | None = None
+        self._frames = 0
+        self._barrier = Barrier(
+            (
+                *(f"group-{g}" for g in own.groups),
+                *(f"pod-{p}" for p in own.pods),
+                *side_partitions(plan, ("control",)),
+            )
+        )
+        self._prices = PriceJoin(plan, own.symbols, own.groups)
+        self._waiting: list[PodFrame] = []
+        self._inbox = SideInbox(plan)
+        self._capital = Capital(plan, portfolio)
+        self._rules = portfolio_rules(plan, portfolio)
+        state = _STATES[own.configuration.guards.initial_state]
+        self._ledger = new_ledger(pods, symbols, own.configuration.initial_equity, state)
+        self._control = PortfolioControl(plan, portfolio)
+        self._writer = DecisionWriter(plan, portfolio)
+        self._pod_equity = np.ones(pods)
+        self._heartbeat = own.configuration.heartbeat_cycles * plan.cycle_ns
+        self._out = cycle_output(pods, symbols)
+        self._part = np.zeros(pods)
+
+    # ------------------------------------------------------------ step
+    def step(self, frame: GroupFrame | PodFrame | SideFrame) -> OutputBlock | None:
+        """Takes a frame of an upstream key; answers when the barrier moves."""
+        if isinstance(frame, SideFrame):
+            self._inbox.add(frame)
+            closed_to = max(self._inbox.closed_to(frame), BEGINNING)
+            self._barrier.arrive(f"{frame.topic}-{frame.partition}", frame.counter, closed_to)
+        elif isinstance(frame, PodFrame):
+            self._waiting.append(frame)
+            self._barrier.arrive(f"pod-{frame.pod}", frame.counter, frame.to_cycle)
+        else:
+            self._prices.add(frame)
+            self._barrier.arrive(f"group-{frame.group}", frame.counter, frame.to_cycle)
+        frontier = self._barrier.frontier()
+        return self._run(frontier) if frontier > self._cycle else None
+
+    def _run(self, to_cycle: int) -> OutputBlock:
+        after, self._cycle = self._cycle, to_cycle
+        messages = self._inbox.take(to_cycle)
+        evidence = Evidence(self._plan, self._own, self._due_frames(to_cycle))
+        prices = self._prices.take(to_cycle, self._extra_cycles(after, to_cycle, messages, evidence))
+        written = _Written()
+        first_sequence = self._writer.sequence + 1
+        if len(prices.cycles):
+            self._run_block(prices, messages, evidence, written)
+        self._frames += 1
+        return OutputBlock(
+            portfolio=self._own.id,
+            counter=self._frames,
+            to_cycle=to_cycle,
+            first_sequence=first_sequence,
+            cycles=written.cycles,
+            bodies=written.bodies,
+            hashes=written.hashes,
+            orders=written.orders,
+            order_decisions=written.order_decisions,
+        )
+
+    def _due_frames(self, to_cycle: int) -> list[PodFrame]:
+        """The parts of waiting pod frames up to ``to_cycle``; the rest waits on."""
+        due: list[PodFrame] = []
+        kept: list[PodFrame] = []
+        for frame in self._waiting:
+            head, tail = split_pod_frame(frame, to_cycle)
+            if head is not None:
+                due.append(head)
+            if tail is not None:
+                kept.append(tail)
+        self._waiting = kept
+        return sorted(due, key=lambda f: (f.pod, f.after_cycle))
+
+    def _extra_cycles(
+        self, after: int, to_cycle: int, messages: list[tuple[int, SideMessage]], evidence: Evidence
+    ) -> Int64:
+        """Cycles in which something happens besides prices: commands, pods' reports and heartbeats."""
+        extra = {c for c, _ in messages} | evidence.cycles()
+        if self._start is None:
+            starts = [c for c in (*extra, self._prices.first_cycle()) if c is not None and c <= to_cycle]
+            self._start = min(starts, default=None)
+        if self._heartbeat and self._start is not None:
+            first = max(after // self._heartbeat + 1, -(-self._start // self._heartbeat)) * self._heartbeat
+            extra.update(range(first, to_cycle + 1, self._heartbeat))
+        return np.array(sorted(extra), np.int64)
+
+    def _run_block(
+        self, prices: PriceBlock, messages: list[tuple[int, SideMessage]], evidence: Evidence, written: _Written
+    ) -> None:
+        cycles = prices.cycles.tolist()
+        block = Prices(prices.cycles, prices.open, prices.close, prices.fresh, prices.degraded)
+        evidence.align(prices.cycles, self._pod_equity)
+        changes = evidence.changes(prices.cycles)
+        stops = self._stops(cycles, messages, evidence)
+        stop_rows = set(stops)
+        row = at = 0
+        while row < len(cycles):
+            now = cycles[row]
+            due = [m for c, m in messages if c == now] if messages else []
+            if due:
+                self._control.apply(due, now, self._ledger, self._capital)
+            capital = self._rebalance(now, evidence) if now >= self._capital_due(now, evidence) else None
+            stop_here = row in stop_rows or capital is not None
+            limit = row + 1 if stop_here else self._next_stop(row, cycles, stops)
+            next_row, at = run_cycles(
+                self._ledger, self._rules, block, changes, row, limit, at, capital is not None, stop_here, self._out,
+                self._part,
+            )  # fmt: skip
+            self._conclude(next_row - 1, prices, evidence, capital, written)
+            row = next_row
+        for pod in range(len(self._own.pods)):
+            self._capital.note_days(pod, evidence.take_returns(pod, None))
+        self._pod_equity = evidence.last_equity()
+
+    def _stops(
+        self, cycles: list[int], messages: list[tuple[int, SideMessage]], evidence: Evidence
+    ) -> list[int]:
+        """Rows that must not be run through: where pods, commands or the heartbeat have something to say."""
+        wanted = {c for c, _ in messages} | evidence.cycles()
+        if self._heartbeat:
+            wanted |= {c for c in cycles if c % self._heartbeat == 0}
+        return [n for n, c in enumerate(cycles) if c in wanted]
+
+    def _next_stop(self, row: int, cycles: list[int], stops: list[int]) -> int:
+        """The first row after ``row`` that must not be run through."""
+        place = bisect_right(stops, row)
+        limit = stops[place] if place < len(stops) else len(cycles)
+        due = bisect_left(cycles, self._capital.next_due())
+        return min(limit, due) if due > row else limit
+
+    # ------------------------------------------------------------ capital
+    def _capital_due(self, now: int, evidence: Evidence) -> int:
+        if evidence.completes_day(now):
+            if self._capital.drifted(evidence.equity_at(now)):
+                return now
+        return self._capital.next_due()
+
+    def _rebalance(self, now: int, evidence: Evidence) -> dict[str, Any] | None:
+        for pod in range(len(self._own.pods)):
+            self._capital.note_days(pod, evidence.take_returns(pod, now))
+        trace = self._capital.rebalance(now, evidence.equity_at(now))
+        if trace is not None:
+            self._ledger.fraction[:] = self._capital.fractions
+        return trace
+
+    # ------------------------------------------------------------ decisions
+    def _conclude(
+        self, row: int, prices: PriceBlock, evidence: Evidence, capital: dict[str, Any] | None, written: _Written
+    ) -> None:
+        """Writes the decision of a row that has something to report."""
+        now = int(prices.cycles[row])
+        report = self._control.take_report()
+        cycle = evidence.cycle(now, self._inputs(row, prices))
+        cycle.commands, cycle.transitions, cycle.cancelled = report.commands, report.transitions, report.cancelled
+        cycle.capital = capital
+        heartbeat = self._heartbeat > 0 and now % self._heartbeat == 0
+        busy = (
+            self._out.count.any() or capital or report.commands or report.cancelled
+            or cycle.pod_parts or cycle.pod_clips or cycle.events
+        )  # fmt: skip
+        if not busy and not heartbeat:
+            return
+        cycle.heartbeat = not busy
+        body, digest, orders = self._writer.write(cycle, self._ledger, self._rules, self._out)
+        written.order_decisions += [len(written.bodies)] * len(orders)
+        written.cycles.append(now)
+        written.bodies.append(body)
+        written.hashes.append(digest)
+        written.orders += orders
+
+    def _inputs(self, row: int, prices: PriceBlock) -> list[tuple[str, int, int, int]]:
+        first, last = prices.first_offset[row].tolist(), prices.last_offset[row].tolist()
+        return [("market", g, first[n], last[n]) for n, g in enumerate(self._prices.groups) if last[n] >= 0]
+
+    # ------------------------------------------------------------ state
+    def snapshot(self) -> dict[str, Any]:
+        """A versioned snapshot; see :meth:`restore`."""
+        return {
+            "version": PORTFOLIO_SNAPSHOT,
+            "symbols": [self._plan.symbols[s] for s in self._own.symbols.tolist()],
+            "pods": [self._plan.pods[p].id for p in self._own.pods],
+            "cycle": self._cycle,
+            "start": self._start,
+            "frames": self._frames,
+            "barrier": self._barrier.snapshot(),
+            "prices": self._prices.snapshot(),
+            "waiting": list(self._waiting),
+            "inbox": self._inbox.snapshot(),
+            "capital": self._capital.snapshot(),
+            "ledger": {n: v.copy() for n, v in self._ledger._asdict().items()},
+            "control": self._control.snapshot(),
+            "writer": self._writer.snapshot(),
+            "pod_equity": self._pod_equity.copy(),
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Goes on from a snapshot; raises SnapshotError for an unknown version or another layout."""
+        name = f"portfolio {self._own.id}"
+        if snapshot.get("version") != PORTFOLIO_SNAPSHOT:
+            raise SnapshotError(name, snapshot.get("version"), PORTFOLIO_SNAPSHOT)
+        if snapshot["symbols"] != [self._plan.symbols[s] for s in self._own.symbols.tolist()]:
+            raise SnapshotError.layout(name, "symbols")
+        if snapshot["pods"] != [self._plan.pods[p].id for p in self._own.pods]:
+            raise SnapshotError.layout(name, "pods")
+        self._cycle, self._start, self._frames = snapshot["cycle"], snapshot["start"], snapshot["frames"]
+        self._barrier.restore(snapshot["barrier"])
+        self._prices.restore(snapshot["prices"], empty_group_frame(self._plan.feature_width))
+        self._waiting = list(snapshot["waiting"])
+        self._inbox.restore(snapshot["inbox"])
+        self._capital.restore(snapshot["capital"])
+        self._ledger = Ledger(**{n: v.copy() for n, v in snapshot["ledger"].items()})
+        self._control.restore(snapshot["control"])
+        self._writer.restore(snapshot["writer"])
+        self._pod_equity = snapshot["pod_equity"].copy()

@@ -1,0 +1,1 @@
+"""risk-gate: a chain of guards that can only make exposure smaller (spec 7)."""

@@ -1,0 +1,47 @@
+"""Shorts, units and notional per symbol: caps on the *resulting position*, not on the order's size (spec 6, 7)."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from operators.portfolio.ledger import EQUITY, Ledger, Rules, unit_value
+from operators.risk_gate.guards.reduce_only import reduced
+from schemas.reasons import Reason
+
+_SHORTS, _POSITION = int(Reason.GUARD_SHORTS_FORBIDDEN), int(Reason.GUARD_POSITION_LIMIT)
+_NOTIONAL, _EQUITY = int(Reason.GUARD_NOTIONAL_LIMIT), int(Reason.GUARD_EQUITY_EXHAUSTED)
+
+
+@njit(cache=True)
+def shorts_allowed(rules: Rules, symbol: int, target: float) -> tuple[float, int]:
+    """No position below zero in what may not be sold short."""
+    if target < 0.0 and not rules.shortable[symbol]:
+        return 0.0, _SHORTS
+    return target, 0
+
+
+@njit(cache=True)
+def position_limit(rules: Rules, target: float) -> tuple[float, int]:
+    """|position| <= max_position units."""
+    allowed = min(max(target, -rules.max_position), rules.max_position)
+    return allowed, _POSITION if allowed != target else 0
+
+
+@njit(cache=True)
+def notional_limit(ledger: Ledger, rules: Rules, symbol: int, base: float, target: float) -> tuple[float, int]:
+    """|position| x unit value <= max_symbol_notional. An unknown value lets only reductions through."""
+    value = unit_value(ledger, rules, symbol)
+    if not value > 0.0:
+        return reduced(base, target), _NOTIONAL
+    cap = rules.max_notional / value
+    allowed = min(max(target, -cap), cap)
+    return allowed, _NOTIONAL if allowed != target else 0
+
+
+@njit(cache=True)
+def equity_left(ledger: Ledger, base: float, target: float) -> tuple[float, int]:
+    """Without equity (or with an unknown one) only reductions pass."""
+    if ledger.scalars[EQUITY] > 0.0:
+        return target, 0
+    allowed = reduced(base, target)
+    return allowed, _EQUITY if allowed != target else 0

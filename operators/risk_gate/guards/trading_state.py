@@ -1,0 +1,24 @@
+"""Trading state and kill switches: HALTED lets no order out, REDUCING only reductions (spec 7)."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from operators.portfolio.ledger import HALTED, REDUCING, TRADING, Ledger
+from operators.risk_gate.guards.reduce_only import reduced
+from schemas.reasons import Reason
+
+_HALTED, _REDUCING, _KILLED = int(Reason.GUARD_HALTED), int(Reason.GUARD_REDUCING), int(Reason.GUARD_KILLED)
+
+
+@njit(cache=True)
+def trading_state(ledger: Ledger, symbol: int, base: float, target: float) -> tuple[float, int]:
+    """(allowed position, reason) for a move from ``base`` to ``target``."""
+    if ledger.state[TRADING] == HALTED:
+        return base, _HALTED
+    if ledger.stopped[symbol]:
+        return base, _KILLED
+    if ledger.state[TRADING] == REDUCING:
+        allowed = reduced(base, target)
+        return allowed, _REDUCING if allowed != target else 0
+    return target, 0

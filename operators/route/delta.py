@@ -1,0 +1,16 @@
+"""Delta = approved target - (position + pending), rounded towards zero to the lot (spec 8)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+#: A delta this close below a whole number of lots counts as whole: what a float division may lose.
+_SLACK = 1e-9
+
+
+@njit(cache=True)
+def delta_lots(approved: float, base_lots: int, lot: float) -> int:
+    """Whole lots between the position (with pending) and the approved target, in units."""
+    lots = approved / lot - base_lots
+    return int(np.floor(lots + _SLACK)) if lots > 0.0 else int(np.ceil(lots - _SLACK))

@@ -1,0 +1,1 @@
+"""Side topics: control, fills, overlay and signals, placed in event time (design, "Side topics")."""

@@ -1,0 +1,37 @@
+"""Canonical bytes and the ids made from them (spec 1, Identity).
+
+An id is a pure function of input and configuration: sorted keys, shortest round-trip floats, UTF-8, no white space.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+def canonical_json(value: Any) -> bytes:
+    """JSON with sorted keys, no white space and shortest round-trip floats; raises TypeError for what JSON cannot hold."""
+    return _ENCODER.encode(value)
+
+
+def sha256_hex(data: bytes) -> str:
+    """SHA-256 of ``data`` as 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def short_id(*parts: bytes) -> str:
+    """A 128-bit id (32 hex digits) over length-prefixed parts, so that no two part lists share their bytes."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(len(part).to_bytes(4, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def document_hash(document: Any) -> str:
+    """SHA-256 hex of a JSON-like document's canonical bytes: ``config_hash`` and ``parameter_hash``."""
+    return sha256_hex(canonical_json(document))
