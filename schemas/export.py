@@ -31,6 +31,7 @@ MESSAGES: Final[dict[str, type[msgspec.Struct]]] = {
     "overlay_update": messages.OverlayUpdate,
     "control_command": messages.ControlCommand,
     "order": messages.Order,
+    "cancel": messages.Cancel,
     "cycle_end": messages.CycleEnd,
     "dead_letter": messages.DeadLetter,
     "lifecycle_event": messages.LifecycleEvent,

@@ -20,7 +20,7 @@ from schemas.decision import (
     PodTable,
     TargetTable,
 )
-from schemas.messages import Order
+from schemas.messages import Cancel, Order
 
 HOUR = 3_600_000_000_000
 START = 1_704_067_200_000_000_000  # 2024-01-01T00:00:00Z
@@ -63,7 +63,8 @@ class _Line(msgspec.Struct):
 class ChainBuilder:
     """Appends one decision a cycle: a symbol's intent, its target, an order, its fill one cycle later, at times a clip.
 
-    ``seed`` fixes prices and sizes; two builders with the same arguments give the same bytes.
+    ``seed`` fixes prices and sizes; two builders with the same arguments give the same bytes. ``sequence`` and
+    ``order_sequence`` are the last ones used. With ``cancels`` every seventh open order is taken back, not filled.
     """
 
     portfolio: str = "main"
@@ -74,6 +75,7 @@ class ChainBuilder:
     sequence: int = 0
     order_sequence: int = 0
     equity: float = 1_000_000.0
+    cancels: bool = False
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -90,6 +92,7 @@ class ChainBuilder:
 
     def _append(self, chain: Chain) -> None:
         number = self.sequence
+        self.sequence += 1
         cycle = START + (number + 1) * HOUR
         symbol = self.symbols[number % len(self.symbols)]
         pod = self.pods[number // len(self.symbols) % len(self.pods)]
@@ -97,10 +100,12 @@ class ChainBuilder:
         weight = round(self.random.uniform(-1.0, 1.0), 9)
         capped = max(-0.75, min(0.75, weight))
         decision_id = short_id(b"decision", self.portfolio.encode(), str(cycle).encode())
+        cancels = self._cancels(chain, decision_id, cycle) if self.cancels and number % 7 == 6 else None
         fills = self._fills()
         units = round(capped * 0.5 * self.equity / self.price[symbol])
         order, quantity = self._order(decision_id, cycle, symbol, pod, float(units))
         body = DecisionBody(
+            cancels=cancels,
             cash=self.equity - sum(self.units[s] * self.price[s] for s in self.symbols),
             clips=self._clips(pod, symbol, weight, capped),
             config_hash=CONFIG_HASH,
@@ -108,15 +113,15 @@ class ChainBuilder:
             decision_id=decision_id,
             equity=self.equity,
             fills=fills,
-            gross_exposure=sum(abs(self.units[s]) * self.price[s] for s in self.symbols) / self.equity,
+            gross_exposure=sum(abs(self.units[s]) * self.price[s] for s in self.symbols),
             inputs=[("market", 0, number * 3, number * 3 + 2)],
             intents=self._intents(pod, symbol, weight),
-            net_exposure=sum(self.units[s] * self.price[s] for s in self.symbols) / self.equity,
+            net_exposure=sum(self.units[s] * self.price[s] for s in self.symbols),
             orders=order,
             pods=PodTable(equity=[1.0 + 0.001 * number] * len(self.pods), fraction=[0.5] * len(self.pods), pod=list(self.pods)),
             portfolio=self.portfolio,
             previous=self.previous,
-            sequence=number,
+            sequence=self.sequence,
             targets=TargetTable(
                 conflict=[False], fraction=[0.5], gross=[abs(weight)], net=[weight], pod=[pod], symbol=[symbol],
                 units=[float(units)], weight=[capped],
@@ -127,14 +132,12 @@ class ChainBuilder:
         )  # fmt: skip
         if order is not None:
             chain.orders.append(self._wire(order, decision_id, cycle, pod, quantity))
-            self.order_sequence += 1
         raw = canonical_json(body)
         chain.lines.append(journal_line(raw))
         self.previous = sha256_hex(raw)
-        self.sequence += 1
 
     def _intents(self, pod: str, symbol: str, weight: float) -> IntentTable:
-        fast, slow = self.price[symbol] * 1.01, None if self.sequence < 3 else self.price[symbol] * 0.99
+        fast, slow = self.price[symbol] * 1.01, None if self.sequence < 4 else self.price[symbol] * 0.99
         return IntentTable(
             confidence=[0.65],
             direction=["long" if weight > 0 else "short"],
@@ -179,12 +182,29 @@ class ChainBuilder:
             shares=[[1.0]], symbol=[symbol],
         )  # fmt: skip
 
+    def _cancels(self, chain: Chain, decision_id: str, cycle: int) -> list[dict[str, object]] | None:
+        if self.open is None:
+            return None
+        client_order_id, symbol, _, _ = self.open
+        self.open = None
+        self.order_sequence += 1
+        cancel = Cancel(
+            account="paper", client_order_id=client_order_id, cycle=cycle, decision_id=decision_id,
+            decision_sequence=self.sequence, portfolio=self.portfolio, reason="GUARD_HALTED",
+            sequence=self.order_sequence, symbol=symbol, v=1,
+        )  # fmt: skip
+        chain.orders.append(canonical_json(cancel))
+        return [
+            {"client_order_id": client_order_id, "reason": "GUARD_HALTED", "sequence": self.order_sequence, "symbol": symbol}
+        ]
+
     def _order(self, decision_id: str, cycle: int, symbol: str, pod: str, units: float) -> tuple[OrderTable | None, float]:
         position = self.units[symbol]
         quantity = units - position
         if quantity == 0:
             return None, 0.0
         client_order_id = short_id(b"paper", decision_id.encode(), symbol.encode())
+        self.order_sequence += 1
         self.open = (client_order_id, symbol, quantity, pod)
         table = OrderTable(
             approved=[units], client_order_id=[client_order_id], pending=[0.0], position=[position], quantity=[quantity],

@@ -84,7 +84,9 @@ POD_METRICS: Final = Child(
 )
 CHILDREN: Final = (INTENTS, TARGETS, CLIPS, ORDERS, FILLS, POD_METRICS)
 
+#: Columns that are texts of the document, and one that is the document.
 _TRANSITION: Final = ("subject", "before", "after", "reason", "body")
+_CANCEL: Final = (("client_order_id", _TEXT), ("symbol", _TEXT), ("reason", _TEXT), ("order_sequence", pa.uint64()))
 _INPUT: Final = (("topic", _TEXT), ("partition", pa.int32()), ("first_offset", pa.int64()), ("last_offset", pa.int64()))
 _OF_BODY: Final = (
     *_same(_TEXT, "decision_id", "previous", "config_hash", "trading_state"),
@@ -134,6 +136,8 @@ class Batch:
         self._children = [_ChildColumns(child) for child in CHILDREN]
         self._transition_counts: list[int] = []
         self._transitions: list[list[Any]] = [[] for _ in _TRANSITION]
+        self._cancel_counts: list[int] = []
+        self._cancels: list[list[Any]] = [[] for _ in _CANCEL]
 
     def __len__(self) -> int:
         return len(self._raw)
@@ -160,6 +164,10 @@ class Batch:
         for child in self._children:
             child.add(body)
         self._add_transitions(body.transitions or [])
+        self._cancel_counts.append(len(body.cancels or ()))
+        for cancel in body.cancels or ():
+            for values, (name, _) in zip(self._cancels, _CANCEL, strict=True):
+                values.append(cancel["sequence" if name == "order_sequence" else name])
 
     def _add_transitions(self, transitions: list[dict[str, Any]]) -> None:
         self._transition_counts.append(len(transitions))
@@ -185,6 +193,10 @@ class Batch:
         for name, values in zip(_TRANSITION, self._transitions, strict=True):
             columns[name] = pa.array(values, _BYTES if name == "body" else _TEXT)
         tables.append(("transition_rows", pa.table(columns)))
+        columns = keys.repeated(self._cancel_counts)
+        for (name, kind), values in zip(_CANCEL, self._cancels, strict=True):
+            columns[name] = pa.array(values, kind)
+        tables.append(("cancel_rows", pa.table(columns)))
         tables.append(("decision_rows", self._decisions(keys)))
         return [(name, table) for name, table in tables if table.num_rows]
 
@@ -203,6 +215,7 @@ class Batch:
         for part in self._children:
             if part.child is not POD_METRICS:
                 columns[part.child.field] = pa.array(part.counts, pa.uint32())
+        columns["cancels"] = pa.array(self._cancel_counts, pa.uint32())
         columns["transitions"] = pa.array(self._transition_counts, pa.uint32())
         columns["body"] = pa.array(self._raw, _BYTES)
         return pa.table(columns)

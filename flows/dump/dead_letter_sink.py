@@ -12,7 +12,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from flows.dump.line_file import LineFile
 from flows.errors import InvalidInput, SnapshotIncompatible
-from operators.frames import DeadLetterRow, DeadLetters
+from operators.frames import Beat, DeadLetterRow, DeadLetters
 
 STATE_VERSION = 1
 
@@ -49,7 +49,7 @@ def dead_letter_line(row: DeadLetterRow) -> bytes:
     return _ENCODE(document) + b"\n"
 
 
-class DeadLetterPart(StatefulSinkPartition[DeadLetters, DeadLetterState]):
+class DeadLetterPart(StatefulSinkPartition["DeadLetters | Beat", DeadLetterState]):
     """Dead letters of one source partition. Nobody acts on them, so what lies beyond a snapshot is written again."""
 
     def __init__(self, out: Path, key: str, recovery: bool, state: DeadLetterState | None) -> None:
@@ -62,9 +62,9 @@ class DeadLetterPart(StatefulSinkPartition[DeadLetters, DeadLetterState]):
             )
         self._file.cut(state["end"] if state is not None else 0)
 
-    def write_batch(self, values: list[DeadLetters]) -> None:
+    def write_batch(self, values: list[DeadLetters | Beat]) -> None:
         """Appends rows in the order in which they come, which is offset order."""
-        self._file.append([dead_letter_line(row) for letters in values for row in letters.rows])
+        self._file.append([dead_letter_line(row) for letters in values if not isinstance(letters, Beat) for row in letters.rows])
 
     def snapshot(self) -> DeadLetterState:
         """Where the next line begins."""
@@ -77,7 +77,7 @@ class DeadLetterPart(StatefulSinkPartition[DeadLetters, DeadLetterState]):
         self._file.close()
 
 
-class FileDeadLetterSink(FixedPartitionedSink[DeadLetters, DeadLetterState]):
+class FileDeadLetterSink(FixedPartitionedSink["DeadLetters | Beat", DeadLetterState]):
     """Dead letters of all source partitions, keyed by :func:`dead_letter_key`.
 
     Args:

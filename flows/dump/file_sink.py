@@ -20,13 +20,13 @@ from flows.crash_points import reached
 from flows.dump.decision_lines import decision_line, envelope_json, split_line
 from flows.dump.line_file import LineFile
 from flows.errors import DivergedFromLog, InvalidInput, SnapshotIncompatible
-from operators.frames import OutputBlock
+from operators.frames import Beat, OutputBlock
 
 #: Version of a part's snapshot.
 STATE_VERSION = 1
 
 #: ``{"version", "portfolio", "decisions_end", "orders_end", "sequence", "hash"}``: byte ends of what was handed to the
-#: sink, sequence and hash of the last decision (-1 and "" before the first).
+#: sink, sequence and hash of the last decision (0 and "" before the first).
 SinkState: TypeAlias = dict[str, Any]
 
 
@@ -61,7 +61,7 @@ class _Tail:
         return bool(self._lines)
 
 
-class DecisionPart(StatefulSinkPartition[OutputBlock, SinkState]):
+class DecisionPart(StatefulSinkPartition["OutputBlock | Beat", SinkState]):
     """One portfolio's files; see :class:`FileDecisionSink`."""
 
     def __init__(self, out: Path, portfolio: str, envelope: bytes, recovery: bool, state: SinkState | None) -> None:
@@ -69,7 +69,7 @@ class DecisionPart(StatefulSinkPartition[OutputBlock, SinkState]):
         folder = part_folder(out, portfolio)
         self._decisions = LineFile(folder / "decisions.jsonl", keep=recovery)
         self._orders = LineFile(folder / "orders.jsonl", keep=recovery)
-        self._sequence, self._hash = -1, ""
+        self._sequence, self._hash = 0, ""
         decisions_end = orders_end = 0
         if state is not None:
             decisions_end, orders_end = self._resume(state)
@@ -96,7 +96,7 @@ class DecisionPart(StatefulSinkPartition[OutputBlock, SinkState]):
             lines.append((digest(file.path, line), end))
         return _Tail(lines, start)
 
-    def write_batch(self, values: list[OutputBlock]) -> None:
+    def write_batch(self, values: list[OutputBlock | Beat]) -> None:
         """Writes decisions, makes them durable, then writes orders.
 
         Raises DivergedFromLog when a repeated record differs from the committed one, or a sequence has a gap.
@@ -104,8 +104,9 @@ class DecisionPart(StatefulSinkPartition[OutputBlock, SinkState]):
         decisions: list[bytes] = []
         orders: list[bytes] = []
         for block in values:
-            self._add_decisions(block, decisions)
-            self._add_orders(block, orders)
+            if not isinstance(block, Beat):
+                self._add_decisions(block, decisions)
+                self._add_orders(block, orders)
         self._decisions.append(decisions)
         if self._recovery:
             self._decisions.sync()
@@ -171,7 +172,7 @@ def _order_digest(path: Path, line: bytes) -> str:
     return hashlib.sha256(line.rstrip(b"\n")).hexdigest()
 
 
-class FileDecisionSink(FixedPartitionedSink[OutputBlock, SinkState]):
+class FileDecisionSink(FixedPartitionedSink["OutputBlock | Beat", SinkState]):
     """Decisions and orders of all portfolios, keyed by portfolio id.
 
     Args:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from flows.journal.findings import Finding, Verdict
 from flows.journal.line import JournalLine, is_canonical
 from schemas.decision import GENESIS
+
+#: Sequence of a portfolio's first decision.
+FIRST_SEQUENCE: Final = 1
 
 
 @dataclass(slots=True)
@@ -62,7 +66,7 @@ class ChainCheck:
         last = self._portfolios.get(portfolio, _Portfolio()).last
         if last is None or last[0] < sequence:
             found = "nothing" if last is None else str(last[0])
-            first = 0 if last is None else last[0] + 1
+            first = FIRST_SEQUENCE if last is None else last[0] + 1
             text = f"portfolio {portfolio}: the anchored head is {sequence}, the journal ends at {found}"
             self._loose.append(Finding(Verdict.TRUNCATED, text, portfolio, first))
         elif last[0] == sequence and last[1] != body_hash:
@@ -96,9 +100,9 @@ class ChainCheck:
 
     def _begin(self, state: _Portfolio, line: JournalLine) -> None:
         if line.previous != GENESIS:
-            state.missing = set(range(min(line.sequence, 1_000_000)))
-            if state.first is None and not self._place_malformed(state, line, 0):
-                self._report(state, line, Verdict.DROPPED, "the journal begins here, but the chain does not", 0)
+            state.missing = set(range(FIRST_SEQUENCE, min(line.sequence, 1_000_000)))
+            if state.first is None and not self._place_malformed(state, line, FIRST_SEQUENCE):
+                self._report(state, line, Verdict.DROPPED, "the journal does not begin where its chain does", FIRST_SEQUENCE)
                 state.jump = state.first
 
     def _jump(self, state: _Portfolio, line: JournalLine, expected: int) -> None:

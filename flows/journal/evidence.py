@@ -29,8 +29,8 @@ class Evidence(Protocol):
         """
         ...
 
-    def fill_decisions(self, line: JournalLine, client_order_id: str) -> Iterable[DecisionBody]:
-        """The decisions after ``line`` that booked fills of the order, in sequence."""
+    def later(self, line: JournalLine, client_order_id: str) -> Iterable[DecisionBody]:
+        """The decisions after ``line`` that booked fills of the order or took it back, in sequence."""
         ...
 
     def wire_order(self, client_order_id: str) -> dict[str, Any] | None:
@@ -64,7 +64,7 @@ class JournalEvidence:
                     return
                 yield found.body()
 
-    def fill_decisions(self, line: JournalLine, client_order_id: str) -> Iterator[DecisionBody]:
+    def later(self, line: JournalLine, client_order_id: str) -> Iterator[DecisionBody]:
         """See :class:`Evidence`."""
         for raw in _mentioning(self._journal, client_order_id):
             found = parse_line(raw)
@@ -131,11 +131,13 @@ class ClickHouseEvidence:
         )
         return [decode_body(_bytes(raw)) for (raw,) in rows]
 
-    def fill_decisions(self, line: JournalLine, client_order_id: str) -> list[DecisionBody]:
+    def later(self, line: JournalLine, client_order_id: str) -> list[DecisionBody]:
         """See :class:`Evidence`."""
         rows = self._rows(
             "SELECT body FROM decisions WHERE portfolio = {p:String} AND sequence IN ("
             " SELECT sequence FROM fill_rows"
+            " WHERE portfolio = {p:String} AND sequence > {s:UInt64} AND client_order_id = {id:String}"
+            " UNION DISTINCT SELECT sequence FROM cancel_rows"
             " WHERE portfolio = {p:String} AND sequence > {s:UInt64} AND client_order_id = {id:String}"
             ") ORDER BY sequence",
             {"p": line.portfolio, "s": line.sequence, "id": client_order_id},

@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 from flows.errors import InvalidInput
 from flows.journal.evidence import ClickHouseEvidence, Evidence, JournalEvidence
 from flows.journal.explanation import (
+    CancelExplained,
     ClipExplained,
     DecisionExplained,
     FillExplained,
@@ -19,6 +20,7 @@ from flows.journal.explanation import (
     IntentExplained,
     OrderExplanation,
     TargetExplained,
+    cancels_for,
     clips_for,
     fills_for,
 )
@@ -91,13 +93,14 @@ def explain_order(
     for earlier in evidence.before(line, symbol):
         standing.take(earlier)
     standing.take(body)
-    fills = fills_for(body, client_order_id)
-    for later in evidence.fill_decisions(line, client_order_id):
+    fills, cancels = fills_for(body, client_order_id), cancels_for(body, client_order_id)
+    for later in evidence.later(line, client_order_id):
         fills += fills_for(later, client_order_id)
+        cancels += cancels_for(later, client_order_id)
     targets = _targets(standing, body)
     clips = _standing_clips(standing, body) + clips_for(body, symbol)
     intents = _intents(standing, _Schedules(configuration, body.portfolio), feature_names or {})
-    return _assemble(line, body, orders, row, targets, intents, clips, fills, evidence.wire_order(client_order_id))
+    return _assemble(line, body, orders, row, targets, intents, clips, (fills, cancels), evidence.wire_order(client_order_id))
 
 
 def _assemble(
@@ -108,7 +111,7 @@ def _assemble(
     targets: list[TargetExplained],
     intents: list[IntentExplained],
     clips: list[ClipExplained],
-    fills: list[FillExplained],
+    outcome: tuple[list[FillExplained], list[CancelExplained]],
     wire: dict[str, Any] | None,
 ) -> OrderExplanation:
     delta = orders.approved[row] - orders.position[row] - orders.pending[row]
@@ -130,7 +133,8 @@ def _assemble(
         targets=targets,
         intents=intents,
         clips=clips,
-        fills=fills,
+        fills=outcome[0],
+        cancels=outcome[1],
         wire=wire,
     )
 

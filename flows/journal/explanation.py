@@ -70,6 +70,15 @@ class FillExplained(Struct, frozen=True, kw_only=True):
     shares: dict[str, float]
 
 
+class CancelExplained(Struct, frozen=True, kw_only=True):
+    """A later decision took the order back."""
+
+    sequence: int
+    cycle: int
+    reason: str
+    explanation: str
+
+
 class InputPosition(Struct, frozen=True, kw_only=True):
     """The messages that a decision was made from."""
 
@@ -122,6 +131,7 @@ class OrderExplanation(Struct, frozen=True, kw_only=True):
     intents: list[IntentExplained]
     clips: list[ClipExplained]
     fills: list[FillExplained]
+    cancels: list[CancelExplained]
     wire: dict[str, Any] | None
 
 
@@ -169,4 +179,15 @@ def fills_for(body: DecisionBody, client_order_id: str) -> list[FillExplained]:
         )
         for i in range(len(table.symbol))
         if table.client_order_id[i] == client_order_id
+    ]
+
+
+def cancels_for(body: DecisionBody, client_order_id: str) -> list[CancelExplained]:
+    """The decision's cancels of the order."""
+    return [
+        CancelExplained(
+            sequence=body.sequence, cycle=body.cycle, reason=row["reason"], explanation=reason_text(row["reason"])
+        )
+        for row in body.cancels or ()
+        if row["client_order_id"] == client_order_id
     ]

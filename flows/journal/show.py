@@ -103,12 +103,15 @@ def _add_fills(tree: Tree, order: OrderExplanation) -> None:
     for fill in order.fills:
         branch.add(f"{event_time(fill.cycle)}  {number(fill.quantity)} at {number(fill.price)}, fee {number(fill.fee)}")
 
+    for cancel in order.cancels:
+        branch.add(f"{event_time(cancel.cycle)}  cancelled: [yellow]{cancel.reason}[/]  [dim]{escape(cancel.explanation)}[/]")
+
 
 def _add_decision(tree: Tree, order: OrderExplanation) -> None:
     decision = order.decision
     branch = tree.add(
         f"[bold]Decision[/] {decision.sequence} of {escape(order.portfolio)} at {event_time(decision.cycle)},"
-        f" {decision.trading_state}, equity {number(decision.equity)}, gross exposure {number(decision.gross_exposure)}"
+        f" {decision.trading_state}, equity {number(decision.equity)}, gross exposure {number(decision.gross_exposure)}, net {number(decision.net_exposure)}"
     )
     for row in decision.inputs:
         branch.add(f"input {escape(row.topic)}/{row.partition} offsets {row.first_offset}..{row.last_offset}")

@@ -193,6 +193,10 @@ class KafkaDecisionPartition(StatefulSinkPartition["OutputBlock | Beat", dict[st
     def _follow(self, block: OutputBlock) -> None:
         """Take in the block's counter and sequences; hard errors where they do not continue the last ones."""
         state = self._state
+        if block.portfolio != self._portfolio:
+            raise ContiguityBroken(
+                f"portfolio {self._portfolio}: a frame of portfolio {block.portfolio} came; key the stream by portfolio"
+            )
         if state.counter is not None and block.counter != state.counter + 1:
             raise ContiguityBroken(
                 f"portfolio {self._portfolio}: frame {block.counter} follows frame {state.counter}; "

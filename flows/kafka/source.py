@@ -6,8 +6,9 @@ bytewax's stock source makes an object for each message; this one emits at most 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import numpy as np
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -173,10 +174,10 @@ class KafkaPartition(StatefulSourcePartition[RecordBlock, SourceSnapshot]):
                 raise StopIteration
             self._drain_beats += 1
             return [self._beat()]
-        messages = self._poll()
-        if messages:
+        block = self._read()
+        if block is not None:
             self._beat_due = False
-            return [self._block(messages)]
+            return [block]
         return [self._beat()] if self._beat_due else []
 
     def snapshot(self) -> SourceSnapshot:
@@ -195,6 +196,17 @@ class KafkaPartition(StatefulSourcePartition[RecordBlock, SourceSnapshot]):
         """Give up the connection."""
         self._consumer.close()
 
+    def _read(self) -> RecordBlock | None:
+        # A poll makes thousands of objects that live until its block is built; walking them would double its cost.
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            messages = self._poll()
+            return self._block(messages) if messages else None
+        finally:
+            if was_enabled:
+                gc.enable()
+
     def _poll(self) -> list[Message]:
         wanted = self._batch
         if self._gate is not None:
@@ -203,14 +215,16 @@ class KafkaPartition(StatefulSourcePartition[RecordBlock, SourceSnapshot]):
             return []
         # A time-out above 0 would be waited for in full whenever fewer records arrive.
         messages = self._consumer.consume(wanted, 0)
-        if any(message.error() for message in messages):
+        if any(map(Message.error, messages)):
             messages = [message for message in messages if not self._is_error(message)]
         return messages
 
     def _block(self, messages: list[Message]) -> RecordBlock:
         start = self._position.next
-        payloads = [message.value() or b"" for message in messages]
-        broker_offsets = [message.offset() or 0 for message in messages]
+        # Method objects of the C type: half the time of a call for each message in a comprehension.
+        values = list(map(Message.value, messages))
+        payloads = cast("list[bytes]", values) if all(values) else [value or b"" for value in values]
+        broker_offsets = cast("list[int]", list(map(Message.offset, messages)))
         offsets, timestamps = self._places(messages, broker_offsets)
         self._offset = broker_offsets[-1] + 1
         self._reached.take(payloads)
@@ -221,8 +235,8 @@ class KafkaPartition(StatefulSourcePartition[RecordBlock, SourceSnapshot]):
 
     def _places(self, messages: list[Message], broker_offsets: list[int]) -> tuple[Int64, Int64]:
         """Original positions and record timestamps (ns), each [n]."""
-        timestamps = np.array([message.timestamp()[1] for message in messages], np.int64) * 1_000_000
-        headers = [message.headers() for message in messages]
+        timestamps = np.array([ms for _, ms in map(Message.timestamp, messages)], np.int64) * 1_000_000
+        headers = list(map(Message.headers, messages))
         if not any(headers):
             offsets = np.array(broker_offsets, np.int64) + self._position.shift
             self._position.next = int(offsets[-1]) + 1

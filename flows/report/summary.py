@@ -128,7 +128,7 @@ class _Book:
         self.last = body
         self.decisions += 1
         self.heartbeats += body.heartbeat
-        self.curve.add(body.cycle, body.equity, body.gross_exposure, body.net_exposure)
+        self.curve.add(body.cycle, body.equity, _ratio(body.gross_exposure, body), _ratio(body.net_exposure, body))
         for i, pod in enumerate(body.pods.pod):
             if pod not in self.pods:
                 self.pods[pod] = CurveBuilder()
@@ -193,6 +193,11 @@ def dead_letter_counts(out_dir: Path) -> dict[str, int]:
         except TruncatedStream:
             counts["(truncated)"] += 1
     return dict(sorted(counts.items()))
+
+
+def _ratio(exposure: float, body: _Body) -> float:
+    """An exposure in base currency as a fraction of equity; 0 where there is no equity to compare with."""
+    return exposure / body.equity if body.equity > 0 else 0.0
 
 
 def _portfolio(name: str, book: _Book, periods_per_year: int) -> PortfolioSummary:

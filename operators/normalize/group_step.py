@@ -5,6 +5,7 @@ normalize and strategy-evaluate share one step because they share one key: per-s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from operators.intents import no_intents
 from operators.normalize.fold import Folded
 from operators.normalize.group_clock import GroupClock
 from operators.plan import Plan
-from operators.strategy_evaluate.runtime import StrategyRuntime
+from operators.strategy_evaluate.runtime import EvaluationWatch, StrategyRuntime
 
 #: Version of the group snapshot's layout.
 GROUP_SNAPSHOT = 1
@@ -25,12 +26,18 @@ GROUP_SNAPSHOT = 1
 class GroupStep:
     """State and step of one key group."""
 
-    def __init__(self, plan: Plan, group: int, quarantined: dict[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        group: int,
+        quarantined: Mapping[str, int] | None = None,
+        watch: EvaluationWatch | None = None,
+    ) -> None:
         self._plan = plan
         self._group = group
         self._symbols = [plan.symbols[s] for s in plan.groups[group].symbols]
         self._clock = GroupClock(plan, group)
-        self._runtime = StrategyRuntime(plan, group, quarantined or {})
+        self._runtime = StrategyRuntime(plan, group, quarantined, watch)
         self._position: int | None = None
         self._frames = 0
         self._letters = 0

@@ -34,10 +34,8 @@ class Standing:
         room = int(np.count_nonzero(targets.emit))
         row, column = np.empty(room, np.int64), np.empty(room, np.int64)
         value, confidence = np.empty(room, np.float64), np.empty(room, np.float64)
-        n = 0
-        if room:
-            given = (targets.emit, targets.value, targets.confidence, ready)
-            n = _changes(*given, self.value, self.confidence, row, column, value, confidence)
+        given = (targets.emit, targets.value, targets.confidence, ready)
+        n = _changes(*given, self.value, self.confidence, row, column, value, confidence)
         return Changes(row[:n], column[:n], value[:n], confidence[:n])
 
     def flatten(self, row: int) -> Changes:
@@ -70,7 +68,7 @@ def unusable(targets: Targets, ready: Bool) -> Int64:
     ):
         if not isinstance(array, np.ndarray) or array.shape != ready.shape or array.dtype != dtype:
             raise TypeError(f"Targets.{name} must be an array [cycles, symbols] of {np.dtype(dtype).name}")
-    if not targets.emit.any() or not _any_unusable(targets.emit, targets.value, targets.confidence, ready):
+    if not _any_unusable(targets.emit, targets.value, targets.confidence, ready):
         return np.empty((0, 2), np.int64)
     good = np.isfinite(targets.value) & (targets.confidence >= 0.0) & (targets.confidence <= 1.0)
     return np.argwhere(targets.emit & ready & ~good)

@@ -186,10 +186,12 @@ class ScheduleEvaluation:
         bars = read_only(silent_block(interval, len(self.names)))
         features = tuple(bars.close for _ in self.declared)
         ready = ready_mask(bars, features, self.seen, 0)
-        stated = Targets(~ready, np.zeros(ready.shape), np.ones(ready.shape))
-        unusable(stated, ready)
-        self.standing.apply(stated, ready)
-        self.isolated.warm(bars, features)
+        try:
+            targets = self.isolated.warm(bars, features, ready)
+            unusable(targets, ready)
+            self.standing.apply(targets, ready)
+        except Exception:  # it will fail again on a real cycle, where the error has a place to go
+            return
 
     def snapshot(self) -> dict[str, Any]:
         """State, picklable; lists and arrays have one row for each of ``symbols``."""

@@ -62,12 +62,9 @@ class IsolatedStrategy:
         self.state = self.strategy.import_state(exported)
         self._saved = None
 
-    def warm(self, bars: BarBlock, features: tuple[Float64, ...]) -> None:
+    def warm(self, bars: BarBlock, features: tuple[Float64, ...], ready: Bool) -> Targets:
         """Compiles what the strategy needs by a block without bars, on a state of its own."""
-        try:
-            self.strategy.step(bars, features, bars.fresh, self.strategy.initial_state(self.symbols))
-        except Exception:  # it will fail again on a real cycle, where the error has a place to go
-            return
+        return self.strategy.step(bars, features, ready, self.strategy.initial_state(self.symbols))
 
 
 def error_text(error: BaseException) -> str:

@@ -112,7 +112,7 @@ class Registry:
         if not (isinstance(loaded, type) and issubclass(loaded, Strategy)):
             self._broken[reference] = f"strategy: {reference} of {origin} is not a Strategy class"
             return
-        provided = f"{loaded.strategy_type}@{loaded.version}"
+        provided = f"{getattr(loaded, 'strategy_type', None)}@{getattr(loaded, 'version', None)}"
         if provided != reference:
             self._broken[reference] = f"strategy: {reference} of {origin} calls itself {provided}: rename one"
             return

@@ -20,8 +20,8 @@ CREATE TABLE IF NOT EXISTS decision_rows
     heartbeat Bool,
     equity Float64 COMMENT 'base currency',
     cash Float64 COMMENT 'base currency',
-    gross_exposure Float64 COMMENT 'as the decision states it',
-    net_exposure Float64 COMMENT 'as the decision states it',
+    gross_exposure Float64 COMMENT 'base currency',
+    net_exposure Float64 COMMENT 'base currency',
     inputs Array(Tuple(topic String, partition Int32, first_offset Int64, last_offset Int64)) CODEC(ZSTD(1)),
     capital String CODEC(ZSTD(1)) COMMENT 'JSON, empty where capital was not computed anew',
     commands Array(String) CODEC(ZSTD(1)) COMMENT 'JSON objects',
@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS decision_rows
     clips UInt32,
     orders UInt32,
     fills UInt32,
+    cancels UInt32,
     transitions UInt32,
     body String CODEC(ZSTD(1)) COMMENT 'the canonical bytes, verbatim'
 )
@@ -126,6 +127,21 @@ CREATE TABLE IF NOT EXISTS fill_rows
     fee Float64 COMMENT 'base currency',
     pods Array(LowCardinality(String)),
     shares Array(Float64),
+    INDEX by_client_order_id client_order_id TYPE bloom_filter(0.001) GRANULARITY 1
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (portfolio, sequence, position);
+
+CREATE TABLE IF NOT EXISTS cancel_rows
+(
+    portfolio LowCardinality(String),
+    sequence UInt64 CODEC(Delta, ZSTD(1)),
+    position UInt32,
+    cycle DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
+    order_sequence UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'of the cancel; orders and cancels share one sequence',
+    client_order_id String CODEC(ZSTD(1)) COMMENT 'of the order that is taken back',
+    symbol LowCardinality(String),
+    reason LowCardinality(String),
     INDEX by_client_order_id client_order_id TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree

@@ -12,6 +12,8 @@ CREATE OR REPLACE VIEW orders AS SELECT * FROM order_rows FINAL;
 
 CREATE OR REPLACE VIEW fills AS SELECT * FROM fill_rows FINAL;
 
+CREATE OR REPLACE VIEW cancels AS SELECT * FROM cancel_rows FINAL;
+
 CREATE OR REPLACE VIEW transitions AS SELECT * FROM transition_rows FINAL;
 
 CREATE OR REPLACE VIEW pod_metrics AS SELECT * FROM pod_metric_rows FINAL;
@@ -24,8 +26,8 @@ SELECT
     sequence,
     cycle,
     equity,
-    gross_exposure,
-    net_exposure,
+    gross_exposure / equity AS gross_exposure_ratio,
+    net_exposure / equity AS net_exposure_ratio,
     1 - equity / greatest(max(equity) OVER (PARTITION BY portfolio ORDER BY sequence), 1e-9) AS drawdown
 FROM decision_rows FINAL;
 

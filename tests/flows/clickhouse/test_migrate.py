@@ -25,7 +25,7 @@ def test_users_find_views_and_not_tables_under_the_plain_names(client: Client) -
         "SELECT name, engine FROM system.tables WHERE database = currentDatabase()"
     ).result_rows
     engines = {str(name): str(engine) for name, engine in rows}
-    for name in ("decisions", "intents", "targets", "clips", "orders", "fills", "transitions", "pod_metrics"):
+    for name in ("decisions", "intents", "targets", "clips", "orders", "cancels", "fills", "transitions", "pod_metrics"):
         assert engines[name] == "View"
     assert all(engine == "ReplacingMergeTree" for name, engine in engines.items() if name.endswith("_rows"))
 

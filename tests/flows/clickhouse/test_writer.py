@@ -14,7 +14,7 @@ from flows.errors import DivergedFromLog
 from flows.journal.line import parse_line
 from tests.decision_records import ChainBuilder, body_of, two_portfolios
 
-VIEWS = ("decisions", "intents", "targets", "clips", "orders", "fills", "transitions", "pod_metrics")
+VIEWS = ("decisions", "intents", "targets", "clips", "orders", "cancels", "fills", "transitions", "pod_metrics")
 
 
 def counts(client: Client) -> dict[str, int]:
@@ -66,9 +66,9 @@ def test_writing_again_doubles_nothing(client: Client) -> None:
     assert before["decisions"] == 40
 
 
-@pytest.mark.parametrize("fails_at", range(1, 8))
+@pytest.mark.parametrize("fails_at", range(1, 10))
 def test_a_failed_insert_is_repeated_from_where_it_failed(client: Client, fails_at: int) -> None:
-    chain = ChainBuilder().build(60)
+    chain = ChainBuilder(cancels=True).build(60)
     writer = DecisionWriter(_FailsOnce(client, fails_at))  # type: ignore[arg-type]  # stands in for a client
     for line in chain.lines:
         writer.take(line)
@@ -82,8 +82,8 @@ def test_a_failed_insert_is_repeated_from_where_it_failed(client: Client, fails_
 
 def test_a_decision_that_can_be_seen_has_its_children(client: Client) -> None:
     """The process dies after any table of a batch: the next one writes the batch anew, and nothing is missing."""
-    chain = ChainBuilder().build(60)
-    for fails_at in range(1, 8):
+    chain = ChainBuilder(cancels=True).build(60)
+    for fails_at in range(1, 10):
         writer = DecisionWriter(_FailsOnce(client, fails_at))  # type: ignore[arg-type]  # stands in for a client
         for line in chain.lines:
             writer.take(line)
@@ -97,7 +97,7 @@ def test_a_decision_that_can_be_seen_has_its_children(client: Client) -> None:
 def test_a_gap_stops_the_copy(client: Client) -> None:
     chain = ChainBuilder().build(10)
     write(client, chain.lines[:4])
-    with pytest.raises(DecisionsMissing, match=r"decision 6 of portfolio main follows 3: 2 decision\(s\) are missing"):
+    with pytest.raises(DecisionsMissing, match=r"decision 7 of portfolio main follows 4: 2 decision\(s\) are missing"):
         write(client, chain.lines[6:])
 
 
@@ -108,7 +108,7 @@ def test_a_chain_that_does_not_begin_at_its_beginning_is_refused(client: Client)
 
 def test_another_run_of_the_portfolio_is_refused(client: Client) -> None:
     write(client, ChainBuilder(seed=1).build(10).lines)
-    with pytest.raises(DivergedFromLog, match=r"decision 0 .* another clickhouse\.database|decision 0 .* different runs"):
+    with pytest.raises(DivergedFromLog, match=r"decision 1 .* different runs; use another clickhouse\.database"):
         write(client, ChainBuilder(seed=2).build(10).lines)
     with pytest.raises(DivergedFromLog, match="predecessor"):
         write(client, ChainBuilder(seed=2).build(11).lines[10:])
@@ -146,6 +146,7 @@ def counts_of_fresh(client: Client, lines: list[bytes]) -> dict[str, int]:
         "targets": sum(len(b.targets.pod) for b in bodies if b.targets),
         "clips": sum(len(b.clips.pod) for b in bodies if b.clips),
         "orders": sum(len(b.orders.symbol) for b in bodies if b.orders),
+        "cancels": sum(len(b.cancels or ()) for b in bodies),
         "fills": sum(len(b.fills.symbol) for b in bodies if b.fills),
         "transitions": sum(len(b.transitions or ()) for b in bodies),
         "pod_metrics": sum(len(b.pods.pod) for b in bodies),

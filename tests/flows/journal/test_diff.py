@@ -34,7 +34,7 @@ def test_the_first_difference_is_named_by_field_with_both_values(tmp_path: Path)
     result = diff_runs(chain.write(tmp_path / "a"), Chain(lines).write(tmp_path / "b"))
     first = result.first
     assert first is not None
-    assert (first.kind, first.portfolio, first.left_sequence, first.cycle) == ("changed", "main", 5, START + 6 * HOUR)
+    assert (first.kind, first.portfolio, first.left_sequence, first.cycle) == ("changed", "main", 6, START + 6 * HOUR)
     equity = msgspec.json.decode(chain.lines[5])["body"]["equity"]
     assert first.fields == [FieldDifference("equity", equity, 1.5)]
     assert (result.equal, result.changed, result.fields) == (18, 2, {"cash": 1, "equity": 2})
@@ -62,7 +62,7 @@ def test_a_decision_of_one_side_alone_shifts_nothing(tmp_path: Path) -> None:
     fewer = Chain(chain.lines[:4] + chain.lines[5:])
     result = diff_runs(chain.write(tmp_path / "a"), fewer.write(tmp_path / "b"))
     assert (result.only_left, result.only_right, result.equal) == (1, 0, 9)
-    assert result.first is not None and (result.first.kind, result.first.left_sequence) == ("only_left", 4)
+    assert result.first is not None and (result.first.kind, result.first.left_sequence) == ("only_left", 5)
 
 
 def test_field_paths_reach_into_tables_and_say_which_side_lacks_a_field() -> None:

@@ -42,7 +42,7 @@ def test_the_envelope_does_not_count(tmp_path: Path) -> None:
 
 def test_a_journal_out_of_order_has_no_digest(tmp_path: Path) -> None:
     lines = ChainBuilder().build(5).lines
-    with pytest.raises(JournalDamaged, match="sequence 2 comes after 3"):
+    with pytest.raises(JournalDamaged, match="sequence 3 comes after 4"):
         decisions_sha256(Chain([*lines[:2], lines[3], lines[2], lines[4]]).write(tmp_path))
 
 

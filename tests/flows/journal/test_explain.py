@@ -18,7 +18,7 @@ from flows.journal.show import explanation_tree
 from schemas.configuration import parse_configuration
 from schemas.configuration.document import ClickHouse
 from schemas.reasons import Reason
-from tests.decision_records import CONFIG_HASH, Chain, body_of, two_portfolios
+from tests.decision_records import CONFIG_HASH, Chain, ChainBuilder, body_of, two_portfolios
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def loaded(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clie
 
 def order_of(chain: Chain, portfolio: str, decision: int) -> str:
     for order in map(msgspec.json.decode, chain.orders):
-        if (order["portfolio"], order["decision_sequence"]) == (portfolio, decision):
+        if (order["type"], order["portfolio"], order["decision_sequence"]) == ("order", portfolio, decision):
             return str(order["client_order_id"])
     raise AssertionError(f"no order in decision {decision}")
 
@@ -51,8 +51,8 @@ def explained(chain: Chain, run: Path, decision: int) -> OrderExplanation:
 
 
 def test_an_order_leads_back_to_decision_inputs_and_configuration(chain: Chain, run: Path) -> None:
-    order = explained(chain, run, 8)
-    assert (order.decision.sequence, order.decision.config_hash) == (8, CONFIG_HASH)
+    order = explained(chain, run, 9)
+    assert (order.decision.sequence, order.decision.config_hash) == (9, CONFIG_HASH)
     assert [(i.topic, i.first_offset, i.last_offset) for i in order.decision.inputs] == [("market", 24, 26)]
     assert order.quantity == abs(order.approved - order.position_before - order.pending_before)
     assert order.attribution == {"trend": 1.0}
@@ -60,14 +60,14 @@ def test_an_order_leads_back_to_decision_inputs_and_configuration(chain: Chain, 
 
 
 def test_intents_of_the_pods_that_stood_still_are_found_in_earlier_decisions(chain: Chain, run: Path) -> None:
-    """In decision 8 pod trend acts on SOLUSDT; the target of pod reversion stands since decision 5."""
-    order = explained(chain, run, 8)
-    assert {(i.pod, i.sequence) for i in order.intents} == {("trend", 8), ("reversion", 5)}
-    assert {(t.pod, t.sequence) for t in order.targets} == {("trend", 8), ("reversion", 5)}
+    """In decision 9 pod trend acts on SOLUSDT; the target of pod reversion stands since decision 6."""
+    order = explained(chain, run, 9)
+    assert {(i.pod, i.sequence) for i in order.intents} == {("trend", 9), ("reversion", 6)}
+    assert {(t.pod, t.sequence) for t in order.targets} == {("trend", 9), ("reversion", 6)}
 
 
 def test_the_target_chain_is_that_of_the_body(chain: Chain, run: Path) -> None:
-    order = explained(chain, run, 8)
+    order = explained(chain, run, 9)
     main = [body for body in map(body_of, chain.lines) if body.portfolio == "main"]
     table = main[8].targets
     assert table is not None
@@ -83,12 +83,12 @@ def test_every_clip_comes_with_what_its_reason_means(chain: Chain, run: Path) ->
 
 
 def test_fills_are_found_in_later_decisions(chain: Chain, run: Path) -> None:
-    order = explained(chain, run, 8)
-    assert [(fill.sequence, abs(fill.quantity)) for fill in order.fills] == [(9, order.quantity)]
-    assert explained(chain, run, 39).fills == [], "the last order is not filled yet"
+    order = explained(chain, run, 9)
+    assert [(fill.sequence, abs(fill.quantity)) for fill in order.fills] == [(10, order.quantity)]
+    assert explained(chain, run, 40).fills == [], "the last order is not filled yet"
 
 
-@pytest.mark.parametrize("decision", [0, 8, 23, 39])
+@pytest.mark.parametrize("decision", [1, 9, 23, 40])
 def test_clickhouse_explains_as_the_files_do(chain: Chain, run: Path, loaded: Client, decision: int) -> None:
     order_id = order_of(chain, "main", decision)
     from_files, from_clickhouse = explain_order(run, order_id), explain_order(loaded, order_id)
@@ -116,11 +116,18 @@ def test_a_configuration_names_strategies_and_parameters(chain: Chain, run: Path
         }
     )
     names = {"reversion-hourly": ["sma_fast", "sma_slow"]}
-    order_id = order_of(chain, "main", 8)
+    order_id = order_of(chain, "main", 9)
     order = explain_order(run, order_id, configuration=configuration, feature_names=names)
     intent = next(i for i in order.intents if i.pod == "reversion")
     assert (intent.strategy, intent.parameters) == ("sma_cross@1.0.0", {"fast": 10})
     assert list(intent.features) == ["sma_fast", "sma_slow"]
+
+
+def test_a_cancel_is_found_in_a_later_decision(tmp_path: Path) -> None:
+    chain = ChainBuilder(cancels=True).build(10)
+    order = explain_order(chain.write(tmp_path), order_of(chain, "main", 6))
+    assert [(cancel.sequence, cancel.reason) for cancel in order.cancels] == [(7, "GUARD_HALTED")]
+    assert order.fills == []
 
 
 def test_an_unknown_order_says_where_ids_stand(run: Path) -> None:
@@ -131,12 +138,12 @@ def test_an_unknown_order_says_where_ids_stand(run: Path) -> None:
 def test_the_tree_reads_from_the_order_to_its_inputs(chain: Chain, run: Path) -> None:
     console = Console(width=160)
     with console.capture() as capture:
-        console.print(explanation_tree(explained(chain, run, 8)))
+        console.print(explanation_tree(explained(chain, run, 9)))
     text = capture.get()
-    for part in ("SOLUSDT", "Attribution", "reversion-hourly", "stands since decision 5", "input market/0", "Fills"):
+    for part in ("SOLUSDT", "Attribution", "reversion-hourly", "stands since decision 6", "input market/0", "Fills"):
         assert part in text
 
 
 def test_an_explanation_is_json(chain: Chain, run: Path) -> None:
-    order = explained(chain, run, 8)
+    order = explained(chain, run, 9)
     assert msgspec.json.decode(msgspec.json.encode(order), type=OrderExplanation) == order

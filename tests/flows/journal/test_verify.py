@@ -29,7 +29,7 @@ def test_an_intact_run_is_ok_with_its_heads(tmp_path: Path) -> None:
     result = verify(chain.write(tmp_path))
     assert (result.outcome, result.exit_code, result.findings) == (Outcome.OK, ExitCode.OK, [])
     assert (result.decisions, result.orders) == (60, len(chain.orders))
-    assert {name: head.sequence for name, head in result.heads.items()} == {"hedge": 29, "main": 29}
+    assert {name: head.sequence for name, head in result.heads.items()} == {"hedge": 30, "main": 30}
 
 
 @pytest.mark.parametrize(
@@ -90,15 +90,15 @@ def reformatted(lines: Lines) -> Lines:
 @pytest.mark.parametrize(
     ("tamper", "verdict", "sequence"),
     [
-        (flipped, Verdict.FLIPPED, 7),
-        (flipped_into_no_json, Verdict.FLIPPED, 7),
-        (flipped_hash, Verdict.FLIPPED, 7),
-        (dropped, Verdict.DROPPED, 7),
-        (dropped_first, Verdict.DROPPED, 0),
-        (swapped, Verdict.REORDERED, 7),
-        (repeated, Verdict.REPEATED, 7),
-        (forked, Verdict.FORKED, 7),
-        (reformatted, Verdict.NOT_CANONICAL, 19),
+        (flipped, Verdict.FLIPPED, 8),
+        (flipped_into_no_json, Verdict.FLIPPED, 8),
+        (flipped_hash, Verdict.FLIPPED, 8),
+        (dropped, Verdict.DROPPED, 8),
+        (dropped_first, Verdict.DROPPED, 1),
+        (swapped, Verdict.REORDERED, 8),
+        (repeated, Verdict.REPEATED, 8),
+        (forked, Verdict.FORKED, 8),
+        (reformatted, Verdict.NOT_CANONICAL, 20),
     ],
 )
 def test_each_kind_of_tampering_has_its_verdict(
@@ -126,26 +126,26 @@ def test_whole_lines_cut_off_at_the_end_are_only_seen_against_an_anchored_head(t
     cut = Chain(lines[:15]).write(tmp_path / "cut")
     assert verify(cut, check_orders=False).outcome is Outcome.OK
     finding = verify(cut, heads=heads, check_orders=False).findings[0]
-    assert (finding.verdict, finding.sequence) == (Verdict.TRUNCATED, 15)
-    other = {"main": Head(14, sha256_hex(b"another"))}
+    assert (finding.verdict, finding.sequence) == (Verdict.TRUNCATED, 16)
+    other = {"main": Head(15, sha256_hex(b"another"))}
     assert verify(cut, heads=other, check_orders=False).findings[0].verdict is Verdict.FORKED
 
 
 def test_every_portfolio_has_a_chain_and_a_first_fault_of_its_own(tmp_path: Path) -> None:
     lines = two_portfolios(10).lines
     result = verify(Chain([*lines[:6], *lines[7:11], *lines[12:]]).write(tmp_path), check_orders=False)
-    assert [(f.portfolio, f.sequence) for f in result.findings] == [("hedge", 5), ("main", 3)]
+    assert [(f.portfolio, f.sequence) for f in result.findings] == [("hedge", 6), ("main", 4)]
 
 
 @pytest.mark.parametrize(
     ("change", "verdict", "sequence"),
     [
-        (lambda orders: orders[:5] + orders[6:], Verdict.ORDER_MISSING, 5),
-        (lambda orders: orders[:-1], Verdict.ORDER_MISSING, 18),
-        (lambda orders: [*orders, orders[-1].replace(b'"sequence":18', b'"sequence":19')], Verdict.ORDER_UNEXPECTED, 19),
-        (lambda orders: orders[:6] + orders[5:], Verdict.ORDER_REPEATED, 5),
-        (lambda orders: [*orders, orders[5]], Verdict.ORDER_REPEATED, 5),
-        (lambda orders: [*orders[:5], orders[5].replace(b'"symbol":"', b'"symbol":"X'), *orders[6:]], Verdict.ORDER_DIFFERS, 5),
+        (lambda orders: orders[:5] + orders[6:], Verdict.ORDER_MISSING, 6),
+        (lambda orders: orders[:-1], Verdict.ORDER_MISSING, 19),
+        (lambda orders: [*orders, orders[-1].replace(b'"sequence":19', b'"sequence":20')], Verdict.ORDER_UNEXPECTED, 20),
+        (lambda orders: orders[:6] + orders[5:], Verdict.ORDER_REPEATED, 6),
+        (lambda orders: [*orders, orders[5]], Verdict.ORDER_REPEATED, 6),
+        (lambda orders: [*orders[:5], orders[5].replace(b'"symbol":"', b'"symbol":"X'), *orders[6:]], Verdict.ORDER_DIFFERS, 6),
         (lambda orders: [*orders[:5], b"{}", *orders[5:]], Verdict.ORDER_MALFORMED, None),
     ],
 )  # fmt: skip
@@ -157,6 +157,15 @@ def test_each_order_stands_in_exactly_one_decision(
     result = verify(Chain(chain.lines, change(chain.orders)).write(tmp_path))
     assert [(f.verdict, f.sequence) for f in result.findings] == [(verdict, sequence)]
     assert result.exit_code == 1
+
+
+def test_cancels_count_in_the_sequence_of_orders(tmp_path: Path) -> None:
+    chain = ChainBuilder(cancels=True).build(30)
+    cancels = [n for n, line in enumerate(chain.orders) if b'"type":"cancel"' in line]
+    assert cancels and verify(chain.write(tmp_path / "whole")).outcome is Outcome.OK
+    fewer = Chain(chain.lines, chain.orders[: cancels[0]] + chain.orders[cancels[0] + 1 :])
+    finding = verify(fewer.write(tmp_path / "fewer")).findings[0]
+    assert (finding.verdict, finding.sequence) == (Verdict.ORDER_MISSING, cancels[0] + 1)
 
 
 def test_a_changed_quantity_is_named(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig
 from bytewax.testing import run_main
 
-from flows.exit_codes import exit_code_of
+from flows.errors import WeirError
+from flows.exit_codes import FlowStopped, exit_code_of
 from flows.kafka.settings import ClientSettings
 from flows.kafka.sink import KafkaDecisionSink
 from flows.kafka.source import KafkaSource
@@ -84,10 +85,10 @@ def main(argument: str) -> int:
     told = json.loads(argument)
     client = {"bootstrap.servers": told["bootstrap"]}
     flow = build(client, told["market"], told["decisions"], told["orders"], told["batch"])
-    recovery = RecoveryConfig(str(Path(told["recovery"])))
+    recovery = RecoveryConfig(Path(told["recovery"]))  # type: ignore[no-untyped-call]
     try:
-        run_main(flow, epoch_interval=timedelta(milliseconds=20), recovery_config=recovery)
-    except Exception as error:
+        run_main(flow, epoch_interval=timedelta(milliseconds=20), recovery_config=recovery)  # type: ignore[no-untyped-call]
+    except (WeirError, FlowStopped) as error:
         print(error, file=sys.stderr)
         return int(exit_code_of(error))
     return 0

@@ -35,7 +35,7 @@ class Run:
         """Continue on an empty recovery folder."""
         self.recovery = recovery
         recovery.mkdir()
-        init_db_dir(recovery, 1)
+        init_db_dir(recovery, 1)  # type: ignore[no-untyped-call]
 
     def start(self, crash_point: str | None = None, batch: int = 7) -> subprocess.CompletedProcess[str]:
         told = {"bootstrap": self.client["bootstrap.servers"], "recovery": str(self.recovery), "batch": batch}

@@ -6,8 +6,11 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
+import bytewax.operators as op
 import msgspec
 import pytest
+from bytewax.dataflow import Dataflow
+from bytewax.testing import TestingSource, run_main
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -94,6 +97,24 @@ def test_bodies_and_orders_arrive_verbatim_under_the_portfolios_key(decisions: D
     assert decisions.orders() == block.orders
 
 
+def test_each_portfolio_goes_to_its_own_sink_under_its_own_key(
+    kafka_client: ClientSettings, kafka_topic: MakeTopic
+) -> None:
+    names = ["zeta", "Alpha", "mid", "alpha"]
+    books = {name: Decisions(kafka_client, kafka_topic, name) for name in names}
+    shared = books["mid"]
+    sink = KafkaDecisionSink(
+        kafka_client, shared.cluster, names, shared.decisions_topic, shared.orders_topic,
+        lambda *_: Envelope(code_version="1"),
+    )  # fmt: skip
+    flow = Dataflow("four_portfolios")
+    blocks = op.input("in", flow, TestingSource([books[name].block(1, 1 + i) for i, name in enumerate(names)]))
+    op.output("out", op.key_on("key", blocks, lambda block: block.portfolio), sink)
+    run_main(flow)  # type: ignore[no-untyped-call]
+    keys = [message.key() for message in read_all(kafka_client, shared.decisions_topic)]
+    assert {key: keys.count(key) for key in keys} == {b"zeta": 1, b"Alpha": 2, b"mid": 3, b"alpha": 4}
+
+
 def test_a_resumed_sink_skips_what_is_committed_and_writes_the_rest_once(decisions: Decisions) -> None:
     first = decisions.opened()
     first.write_batch([decisions.block(1, 2)])
@@ -159,6 +180,10 @@ def test_a_gap_in_sequence_or_counter_is_a_hard_error(decisions: Decisions) -> N
         part.write_batch([decisions.block(4, 4, counter=1)])
     other = decisions.opened()
     other.write_batch([decisions.block(1, 2)])
+    block = decisions.block(3, 3, counter=1)
+    block.portfolio = "beta"
+    with pytest.raises(ContiguityBroken, match="a frame of portfolio beta came"):
+        other.write_batch([block])
     with pytest.raises(ContiguityBroken, match="frame 5 follows frame 0"):
         other.write_batch([decisions.block(3, 3, counter=5)])
 

@@ -30,9 +30,7 @@ def raised(error: BaseException, cause: BaseException | None = None) -> BaseExce
         (raised(ConfigurationError("file", ["a", "b"])), ExitCode.USAGE, "file: 2 problem(s)\n  a\n  b", True),
     ],
 )
-def test_an_error_on_purpose_speaks_for_itself(
-    error: BaseException, code: ExitCode, message: str, final: bool
-) -> None:
+def test_an_error_on_purpose_speaks_for_itself(error: BaseException, code: ExitCode, message: str, final: bool) -> None:
     found = describe(error)
     assert (found.exit_code, found.message, found.final) == (code, message, final)
 

@@ -17,7 +17,11 @@ X86_64 = platform.machine().lower() in ("x86_64", "amd64")
 def run(code: str, *arguments: str) -> str:
     unpinned = {k: v for k, v in os.environ.items() if k not in pinned_environment() and k != AGAIN}
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *arguments], env=unpinned, capture_output=True, text=True, check=True
+        [sys.executable, "-W", "error", "-c", code, *arguments],
+        env=unpinned,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
 
 

@@ -163,7 +163,10 @@ def test_a_full_disk_ends_the_cluster_with_a_clear_error_and_it_resumes_clean(tm
     small = tmp_path / "small"
     small.mkdir()
     mount = shutil.which("mount")
-    if mount is None or subprocess.run([mount, "-t", "tmpfs", "-o", "size=12m", "tmpfs", small], check=False).returncode:
+    if (
+        mount is None
+        or subprocess.run([mount, "-t", "tmpfs", "-o", "size=12m", "tmpfs", small], check=False).returncode
+    ):
         pytest.skip("a small file system can only be mounted by root")
     try:
         with RecoveryFolder(small / "recovery", 1) as recovery:

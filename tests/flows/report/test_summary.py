@@ -33,7 +33,7 @@ def test_counts_and_money_are_those_of_the_bodies(tmp_path: Path) -> None:
     assert portfolio.fees == pytest.approx(sum(f.fee[0] for f in fills))
     assert sum(pod.notional for pod in portfolio.pods) == pytest.approx(notional)
     assert portfolio.clips == {"LEVERAGE_POD_SYMBOL": sum(body.clips is not None for body in bodies)}
-    assert portfolio.gross_exposure_max == max(body.gross_exposure for body in bodies)
+    assert portfolio.gross_exposure_max == max(body.gross_exposure / body.equity for body in bodies)
 
 
 def test_drawdown_is_over_every_decision_and_the_sharpe_ratio_over_days(tmp_path: Path) -> None:

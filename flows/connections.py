@@ -1,0 +1,109 @@
+"""Sources and sinks of a run: a dump and files, or Kafka on both sides. Configuration alone chooses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from bytewax.inputs import FixedPartitionedSource
+from bytewax.outputs import FixedPartitionedSink
+
+from flows.dump.dead_letter_sink import FileDeadLetterSink
+from flows.dump.file_sink import FileDecisionSink
+from flows.dump.layout import open_dump
+from flows.dump.slabs import slab_borders
+from flows.dump.source import DumpSource
+from flows.process import drain
+from flows.settings import DumpInput, FilesOutput, FlowSettings
+from flows.topics import client_settings, input_partitions, topic_name
+from operators.plan import Plan
+from schemas.configuration.base import seconds_to_nanoseconds
+from schemas.decision import Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """Where a run reads and writes: a source for each configured input role, and the two sinks."""
+
+    sources: dict[str, FixedPartitionedSource[Any, Any]]
+    decisions: FixedPartitionedSink[Any, Any]
+    dead_letters: FixedPartitionedSink[Any, Any]
+
+
+def connect(settings: FlowSettings, plan: Plan) -> Connections:
+    """Builds sources and sinks; nothing is opened before bytewax asks for a partition."""
+    partitions = input_partitions(plan.configuration)
+    places = [(role, p) for role, count in partitions.items() for p in range(count)]
+    envelope = Envelope(code_version=settings.code_version)
+    portfolios = [p.id for p in plan.portfolios]
+    if isinstance(settings.source, DumpInput):
+        sources = _dump_sources(settings.source, partitions)
+    else:
+        sources = _kafka_sources(settings, plan, partitions)
+    if isinstance(settings.sink, FilesOutput):
+        out, recovery = Path(settings.sink.out), settings.recovery is not None
+        return Connections(
+            sources,
+            FileDecisionSink(out, portfolios, msgspec.to_builtins(envelope), recovery=recovery),
+            FileDeadLetterSink(out, places, recovery=recovery),
+        )
+    from flows.kafka.dead_letter_sink import dead_letter_sink
+    from flows.kafka.progress import ProgressWriter
+    from flows.kafka.sink import KafkaDecisionSink
+
+    configuration = plan.configuration
+    client, cluster = client_settings(configuration), configuration.kafka.cluster_id
+    return Connections(
+        sources,
+        KafkaDecisionSink(
+            client,
+            cluster,
+            portfolios,
+            topic_name(configuration, "decisions"),
+            topic_name(configuration, "orders"),
+            lambda _portfolio, _sequence, _hash: envelope,
+            progress=ProgressWriter(client, topic_name(configuration, "progress"), settings.run),
+        ),
+        dead_letter_sink(client, cluster, topic_name(configuration, "dead_letters"), places),
+    )
+
+
+def _dump_sources(source: DumpInput, partitions: dict[str, int]) -> dict[str, FixedPartitionedSource[Any, Any]]:
+    dump = open_dump(Path(source.path))
+    borders = slab_borders(dump.manifest, source.slab_records)
+    return {
+        role: DumpSource(
+            dump, role, borders, batch=source.batch, ragged=source.ragged or None, drain=drain.requested
+        )
+        for role in partitions
+    }
+
+
+def _kafka_sources(
+    settings: FlowSettings, plan: Plan, partitions: dict[str, int]
+) -> dict[str, FixedPartitionedSource[Any, Any]]:
+    from flows.kafka.progress import Drain, ProgressReader, ProgressWriter
+    from flows.kafka.run_ahead import RunAhead
+    from flows.kafka.source import KafkaSource
+
+    configuration = plan.configuration
+    client, progress = client_settings(configuration), topic_name(configuration, "progress")
+    reader = ProgressReader(client, progress, settings.run, [p.id for p in plan.portfolios])
+    draining = Drain(drain.requested, ProgressWriter(client, progress, settings.run), reader)
+    time = configuration.time
+    margin = 2 * configuration.kafka.tick_seconds + time.allowed_lateness_seconds + time.side_lag_seconds
+    hold = configuration.kafka.hold_cycles * plan.cycle_ns + seconds_to_nanoseconds(margin)
+    return {
+        role: KafkaSource(
+            role,
+            topic_name(configuration, role),
+            list(range(count)),
+            client,
+            batch=configuration.kafka.poll_messages,
+            run_ahead=RunAhead(reader, hold),
+            drain=draining,
+        )
+        for role, count in partitions.items()
+    }
