@@ -13,18 +13,20 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._resource import ResourceType
 
 from flows.dump.importer import clock_tick
 from flows.dump.layout import Dump
 from flows.dump.records import Headers
-from flows.dump.seal import MAX_FUTURE_SECONDS
-from flows.dump.seal import _latest_event as latest_event
+from flows.dump.seal import MAX_FUTURE_SECONDS, latest_event
 from flows.errors import InvalidInput, WeirError
 from flows.exit_codes import Unavailable
 from flows.kafka.position import HEADER, OriginalPosition, to_header
-from flows.kafka.settings import producer_config
+from flows.kafka.settings import ClientSettings, admin_config, producer_config
 from flows.kafka.topics import partition_count
-from flows.kafka_ranges import topic_range
+from flows.kafka_ranges import TIMEOUT_SECONDS, topic_range
 from flows.process import drain
 from flows.topics import client_settings, topic_name
 from operators.frames import BEGINNING
@@ -115,11 +117,24 @@ def _check_topics(dump: Dump, configuration: Configuration, append: bool) -> Non
                 f"topic {name} has {found} partitions, the dump's {role} has {wanted}; create the topic with {wanted}"
             )
         elif not append:
+            problems += _retention_problem(dump, client, role, name)
             held = sum(high - low for low, high in (topic_range(client, name, p) for p in range(found)))
             if held:
                 problems.append(f"topic {name} holds {held} records already; use an empty topic, or --append")
     if problems:
         raise InvalidInput("; ".join(problems))
+
+
+def _retention_problem(dump: Dump, client: ClientSettings, role: str, name: str) -> list[str]:
+    """Kafka deletes by record time, so a limit shorter than the dump is old loses it within minutes, silently."""
+    oldest = min((info.min_ts for info in dump.partitions(role) if info.records), default=None)
+    resource = ConfigResource(ResourceType.TOPIC, name)
+    admin = AdminClient(admin_config(client))
+    found = admin.describe_configs([resource])[resource].result(TIMEOUT_SECONDS)
+    limit = int(str(found["retention.ms"].value)) if "retention.ms" in found else -1
+    if oldest is None or limit < 0 or oldest // 1_000_000 >= time.time_ns() // 1_000_000 - limit:
+        return []
+    return [f"topic {name} has retention.ms={limit} and would delete records as old as the dump's; set it to -1"]
 
 
 def _in_time_order(dump: Dump) -> Iterator[_Record]:

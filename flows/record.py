@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from flows.dump.importer import clock_tick
 from flows.dump.manifest import Instrument, Manifest
 from flows.dump.records import Headers, Records
-from flows.dump.seal import MAX_FUTURE_SECONDS
-from flows.dump.seal import _latest_event as latest_event
+from flows.dump.seal import MAX_FUTURE_SECONDS, latest_event
 from flows.dump.writer import DumpWriter, Form
 from flows.errors import InvalidInput
 from flows.kafka.position import HEADER, LogPosition, from_headers

@@ -80,6 +80,7 @@ class ReplayOptions:
         clickhouse: load the decisions into an embedded ClickHouse.
         report: write the report.
         stage: told in words what is being done.
+        progress: told (bars decoded, records of the market topic) a few times a second.
     """
 
     workers: int = 1
@@ -92,6 +93,7 @@ class ReplayOptions:
     clickhouse: bool = True
     report: bool = True
     stage: Callable[[str], None] = lambda _text: None
+    progress: Callable[[int, int], None] = lambda _done, _total: None
 
 
 def replay(
@@ -115,7 +117,8 @@ def replay(
     if options.recovery is None:
         clean(out)
     options.stage("replay")
-    run = _run(settings, resolved, out, options)
+    total = dump.records("market")
+    run = _run(settings, resolved, out, options, lambda done: options.progress(done, total))
     if run.drained and options.recovery is None:
         raise WeirError(
             f"stopped by a signal before the end of the dump; what is in {out} is partial and cannot be continued"
@@ -184,22 +187,30 @@ class _Run:
     drained: bool
 
 
-def _run(settings: FlowSettings, resolved: Configuration, out: Path, options: ReplayOptions) -> _Run:
+def _run(
+    settings: FlowSettings, resolved: Configuration, out: Path, options: ReplayOptions, progress: Callable[[int], None]
+) -> _Run:
     if settings.recovery is None:
-        return _start(settings, out, options, None)
+        return _start(settings, out, options, None, progress)
     with RecoveryFolder(Path(settings.recovery.directory), settings.recovery.partitions) as folder:
         fresh = folder.marker() is None
         folder.begin(config_hash(resolved), settings.code_version, input_partitions(resolved)["market"])
         if fresh:
             clean(out)
-        run = _start(settings, out, options, folder)
+        run = _start(settings, out, options, folder, progress)
         folder.end()
         return run
 
 
-def _start(settings: FlowSettings, out: Path, options: ReplayOptions, folder: RecoveryFolder | None) -> _Run:
+def _start(
+    settings: FlowSettings,
+    out: Path,
+    options: ReplayOptions,
+    folder: RecoveryFolder | None,
+    progress: Callable[[int], None],
+) -> _Run:
     if options.processes == 0:
-        return _in_process(settings, folder)
+        return _in_process(settings, folder, progress)
     path = out / ".run" / "settings.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_settings(settings, path)
@@ -211,6 +222,7 @@ def _start(settings: FlowSettings, out: Path, options: ReplayOptions, folder: Re
         folder,
         epoch_seconds=0.0,
         policy=RestartPolicy(limit=0),
+        progress=progress,
         trading=True,
     )
     result = run_cluster(cluster)
@@ -219,11 +231,12 @@ def _start(settings: FlowSettings, out: Path, options: ReplayOptions, folder: Re
     return _Run(result.outcome, result.drained)
 
 
-def _in_process(settings: FlowSettings, folder: RecoveryFolder | None) -> _Run:
+def _in_process(settings: FlowSettings, folder: RecoveryFolder | None, progress: Callable[[int], None]) -> _Run:
     from flows.process import drain, failure
     from flows.process.hang import end_after_hang
+    from flows.process.ticker import Ticker
     from flows.process.watchdog import Watchdog
-    from flows.process.worker import execute, load_builder
+    from flows.process.worker import PROGRESS, execute, load_builder
 
     outcome.take()
     drain.reset()
@@ -231,6 +244,7 @@ def _in_process(settings: FlowSettings, folder: RecoveryFolder | None) -> _Run:
     with (
         drain.on_signals(),
         Watchdog(settings.hang_seconds, lambda evaluation: end_after_hang(settings, evaluation, None)),
+        Ticker(lambda: progress(outcome.counted(PROGRESS))),
     ):
         try:
             execute(

@@ -57,7 +57,8 @@ def topic_specs(configuration: Configuration) -> list[TopicSpec]:
     from flows.kafka.topics import COMPACTED, UNLIMITED_RETENTION, TopicSpec
 
     specs = [
-        TopicSpec(topic_name(configuration, role), count, UNLIMITED_RETENTION if role == "control" else {})
+        # Kafka's retention goes by record time: with a limit it would delete published history at once.
+        TopicSpec(topic_name(configuration, role), count, UNLIMITED_RETENTION)
         for role, count in input_partitions(configuration).items()
     ]
     portfolios = len(configuration.portfolios)

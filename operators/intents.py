@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 
 from operators.frames import Bool, Int64, Intents
@@ -47,34 +49,33 @@ def join(parts: list[Intents], feature_width: int) -> Intents:
 
 
 class IntentQueue:
-    """Intents that wait for their barrier."""
+    """Intents that wait for their barrier, in one queue for each key group, where they come in order."""
 
     def __init__(self, feature_width: int) -> None:
         self._width = feature_width
-        self._waiting: list[Intents] = []
+        self._waiting: dict[int, deque[Intents]] = {}
 
-    def add(self, intents: Intents) -> None:
-        """Keeps a table until its cycles are due."""
+    def add(self, group: int, intents: Intents) -> None:
+        """Keeps a key group's table until its cycles are due."""
         if len(intents):
-            self._waiting.append(intents)
+            self._waiting.setdefault(group, deque()).append(intents)
 
     def take(self, to_cycle: int) -> Intents:
         """Everything up to ``to_cycle``, sorted."""
         due: list[Intents] = []
-        kept: list[Intents] = []
-        for table in self._waiting:
-            rows = int(np.searchsorted(table.cycle, to_cycle, side="right"))
-            if rows:
+        for tables in self._waiting.values():
+            while tables and tables[0].cycle[0] <= to_cycle:
+                table = tables.popleft()
+                rows = int(np.searchsorted(table.cycle, to_cycle, side="right"))
                 due.append(take(table, slice(None, rows)) if rows < len(table) else table)
-            if rows < len(table):
-                kept.append(take(table, slice(rows, None)))
-        self._waiting = kept
+                if rows < len(table):
+                    tables.appendleft(take(table, slice(rows, None)))
         return join(due, self._width)
 
-    def snapshot(self) -> Intents:
-        """Everything that waits, as one table."""
-        return join(self._waiting, self._width)
+    def snapshot(self) -> dict[int, Intents]:
+        """What waits, by key group."""
+        return {group: join(list(tables), self._width) for group, tables in self._waiting.items() if tables}
 
-    def restore(self, snapshot: Intents) -> None:
+    def restore(self, snapshot: dict[int, Intents]) -> None:
         """Goes on from a snapshot."""
-        self._waiting = [snapshot] if len(snapshot) else []
+        self._waiting = {group: deque([table]) for group, table in snapshot.items()}

@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self, body: bytes) -> None:
         try:
             answer = self.engine.run(dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True)), body)
-        except Exception as error:
+        except (RuntimeError, ValueError) as error:
             self._answer(500, str(error).encode())
         else:
             self._answer(200, answer)

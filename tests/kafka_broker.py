@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from flows.exit_codes import Unavailable
+from flows.kafka.committed_tail import Channel, log_offsets
 from flows.kafka.local_broker import LocalBroker, external_bootstrap_servers, fetch, free_port
 from flows.kafka.settings import ClientSettings, consumer_config
 from flows.kafka.topics import TopicSpec, create_topics
@@ -93,15 +95,27 @@ def produce(
 
 
 def read_all(client: ClientSettings, topic: str, *, partition: int = 0, committed: bool = True) -> list[Message]:
-    """Every record of a partition, as a read_committed consumer sees it (or all, with ``committed=False``)."""
+    """Every record of a partition, as a read_committed consumer sees it (or all, with ``committed=False``).
+
+    A commit is done before its marker is in every partition; so it reads to the end as it is *with* open transactions.
+    """
     isolation = "read_committed" if committed else "read_uncommitted"
+    place = Channel(topic, partition)
+    end = log_offsets(client, [place], OffsetSpec.latest(), 30)[place]  # type: ignore[no-untyped-call]
     consumer = Consumer(
         consumer_config(client, partition_eof=True) | {"isolation.level": isolation, "fetch.wait.max.ms": 5}
     )
     consumer.assign([TopicPartition(topic, partition, 0)])
     found: list[Message] = []
-    while (message := consumer.poll(30)) is not None and message.error() is None:
-        found.append(message)
-    assert message is not None, "the end of the partition did not come within 30 s"
+    at = 0
+    while at < end:
+        message = consumer.poll(30)
+        assert message is not None, f"{topic}: the end, offset {end}, did not come within 30 s"
+        error = message.error()
+        assert error is None or error.code() == KafkaError._PARTITION_EOF, error
+        at = message.offset() or 0
+        if error is None:
+            found.append(message)
+            at += 1
     consumer.close()
     return found

@@ -104,19 +104,32 @@ def _fail(message: str, exit_code: int, as_json: bool) -> NoReturn:
 
 
 @contextmanager
-def progress(text: str, as_json: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error for (done, total); silent when that is no terminal. Total 0 is unknown."""
+def stages() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
+    """A bar on standard error: (what is being done, (done, total)); silent when that is no terminal."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield lambda _done, _total: None
+        yield lambda _text: None, lambda _done, _total: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(text, total=None)
+        task = bar.add_task("start", total=None)
+        yield (
+            lambda text: bar.update(task, description=text, completed=0, total=None),
+            lambda done, total: bar.update(task, completed=done, total=total or None),
+        )
 
-        def advance(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total or None)
 
+@contextmanager
+def progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error for (done, total); silent when that is no terminal. Total 0 is unknown."""
+    with stages() as (describe, advance):
+        describe(text)
         yield advance

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.console import Json, command, emit, progress, say, table
+from flows.cli.console import Json, command, emit, progress, say, stages, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from flows.replay import ReplayResult
 
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Worker threads in each process.")]
@@ -56,8 +50,9 @@ def demo(
     with progress("prepare the data") as advance:
         build_demo_dump(dump, days=cycles, progress=advance)
     chosen = config or (DEMO_CONFIGURATION if DEMO_CONFIGURATION.exists() else DEFAULT_CONFIGURATION)
-    with _stages(json) as stage:
-        result = run_replay(dump, chosen, out, ReplayOptions(workers=workers, processes=processes, stage=stage))
+    with stages() as (stage, advance):
+        options = ReplayOptions(workers=workers, processes=processes, stage=stage, progress=advance)
+        result = run_replay(dump, chosen, out, options)
     _show(result, json)
     if not json:
         _show_demo(result, out)
@@ -83,7 +78,7 @@ def replay(
     from flows.replay import ReplayOptions
     from flows.replay import replay as run_replay
 
-    with _stages(json) as stage:
+    with stages() as (stage, advance):
         options = ReplayOptions(
             workers=workers,
             processes=processes,
@@ -94,22 +89,10 @@ def replay(
             clickhouse=clickhouse,
             report=report,
             stage=stage,
+            progress=advance,
         )
         result = run_replay(dump, config, out, options)
     _show(result, json)
-
-
-@contextmanager
-def _stages(_as_json: bool) -> Iterator[Callable[[str], None]]:
-    """Says what is being done, with a spinner where standard error is a terminal."""
-    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield lambda _text: None
-        return
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    with console.status("start") as status:
-        yield status.update
 
 
 def _show(result: ReplayResult, as_json: bool) -> None:

@@ -1,12 +1,13 @@
 """How a decision becomes rows: the columns of each table, gathered over a batch.
 
-Body tables are columns already, so a batch only concatenates them: no object is kept for a row or a decision, which
-also keeps the garbage collector out of it.
+Body tables are columns already, so a batch only concatenates them: no object is kept for a row or a decision.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -95,6 +96,31 @@ _OF_BODY: Final = (
 )
 _OF_ENVELOPE: Final = ("code_version", "key_id", "signature", "traceparent")
 _DOCUMENTS: Final = ("commands", "events")
+_BODY_FIELDS: Final = attrgetter(*(name for name, _, _ in _OF_BODY))
+_ENVELOPE_FIELDS: Final = attrgetter(*_OF_ENVELOPE)
+
+
+class _Nested:
+    """A column of lists, gathered flat: a Python list for each row would cost more than all else."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+        self.values: list[Any] = []
+
+    def extend(self, rows: list[list[Any]]) -> None:
+        """Adds rows."""
+        self.lengths += map(len, rows)
+        self.values += chain.from_iterable(rows)
+
+    def array(self, kind: pa.DataType) -> pa.Array:
+        """The column as an Arrow list array of ``kind``."""
+        return _lists(self.lengths, pa.array(self.values, kind.value_type))
+
+
+def _lists(lengths: list[int], values: pa.Array) -> pa.Array:
+    borders = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=borders[1:])
+    return pa.ListArray.from_arrays(pa.array(borders), values)
 
 
 class _ChildColumns:
@@ -103,36 +129,53 @@ class _ChildColumns:
     def __init__(self, child: Child) -> None:
         self.child = child
         self.counts: list[int] = []
-        self.values: list[list[Any]] = [[] for _ in child.columns]
-        self._extend = [(values.extend, source) for values, (_, source, _) in zip(self.values, child.columns, strict=True)]
+        self._values: list[list[Any] | _Nested] = [
+            _Nested() if pa.types.is_list(kind) else [] for _, _, kind in child.columns
+        ]
+        self._part = attrgetter(child.field)
+        self._sources = attrgetter(*(source for _, source, _ in child.columns))
+        self._extend = [values.extend for values in self._values]
 
     def add(self, body: DecisionBody) -> None:
-        part = getattr(body, self.child.field)
+        part = self._part(body)
         if part is None:
             self.counts.append(0)
             return
-        before = len(self.values[0])
-        for extend, source in self._extend:
-            extend(getattr(part, source))
-        self.counts.append(len(self.values[0]) - before)
+        columns = self._sources(part)
+        for extend, values in zip(self._extend, columns, strict=True):
+            extend(values)
+        self.counts.append(len(columns[0]))
+
+    def arrays(self) -> dict[str, pa.Array]:
+        """The columns by name."""
+        return {
+            name: values.array(kind) if isinstance(values, _Nested) else pa.array(values, kind)
+            for (name, _, kind), values in zip(self.child.columns, self._values, strict=True)
+        }
+
+
+def _columns(flat: list[Any], width: int) -> list[list[Any]]:
+    """The columns of rows that were put one after the other into a flat list."""
+    return [flat[column::width] for column in range(width)]
 
 
 class Batch:
-    """Gathers decisions and gives their Arrow tables. ``size`` is the bytes of the bodies held."""
+    """Gathers decisions and gives their Arrow tables. ``size`` is the bytes of the bodies held.
+
+    Rows lie flat in lists of plain values, so that a large batch gives the garbage collector nothing to walk through.
+    """
 
     def __init__(self) -> None:
         self.size = 0
-        self._portfolio: list[str] = []
-        self._sequence: list[int] = []
-        self._cycle: list[int] = []
+        self._keys: list[Any] = []
         self._hash: list[str] = []
         self._raw: list[bytes] = []
         self._capital: list[bytes] = []
-        self._body: list[list[Any]] = [[] for _ in _OF_BODY]
-        self._envelope: list[list[str]] = [[] for _ in _OF_ENVELOPE]
-        self._documents: list[list[list[bytes]]] = [[] for _ in _DOCUMENTS]
+        self._body: list[Any] = []
+        self._envelope: list[str | None] = []
+        self._documents = [_Nested() for _ in _DOCUMENTS]
         self._input_counts: list[int] = []
-        self._inputs: list[list[Any]] = [[] for _ in _INPUT]
+        self._inputs: list[Any] = []
         self._children = [_ChildColumns(child) for child in CHILDREN]
         self._transition_counts: list[int] = []
         self._transitions: list[list[Any]] = [[] for _ in _TRANSITION]
@@ -145,22 +188,21 @@ class Batch:
     def add(self, raw: bytes, body: DecisionBody, body_hash: str, envelope: Envelope) -> None:
         """One decision: its verbatim bytes, the struct made of them, their hash and the envelope."""
         self.size += len(raw)
-        self._portfolio.append(body.portfolio)
-        self._sequence.append(body.sequence)
-        self._cycle.append(body.cycle)
+        self._keys += (body.portfolio, body.sequence, body.cycle)
         self._hash.append(body_hash)
         self._raw.append(raw)
         self._capital.append(b"" if body.capital is None else canonical_json(body.capital))
-        for values, (_, name, _) in zip(self._body, _OF_BODY, strict=True):
-            values.append(getattr(body, name))
-        for values, name in zip(self._envelope, _OF_ENVELOPE, strict=True):
-            values.append(getattr(envelope, name) or "")
-        for documents, name in zip(self._documents, _DOCUMENTS, strict=True):
-            documents.append([canonical_json(document) for document in getattr(body, name) or ()])
+        self._body += _BODY_FIELDS(body)
+        self._envelope += _ENVELOPE_FIELDS(envelope)
+        for column, name in zip(self._documents, _DOCUMENTS, strict=True):
+            documents = getattr(body, name)
+            if documents is None:
+                column.lengths.append(0)
+            else:
+                column.extend([[canonical_json(document) for document in documents]])
         self._input_counts.append(len(body.inputs))
         for row in body.inputs:
-            for values, value in zip(self._inputs, row, strict=True):
-                values.append(value)
+            self._inputs += row
         for child in self._children:
             child.add(body)
         self._add_transitions(body.transitions or [])
@@ -182,13 +224,10 @@ class Batch:
 
         Children go first, so that a decision that can be seen has its children.
         """
-        keys = _Keys(self._portfolio, self._sequence, self._cycle)
+        keys = _Keys(self._keys)
         tables: list[tuple[str, pa.Table]] = []
         for part in self._children:
-            columns = keys.repeated(part.counts)
-            for (name, _, kind), values in zip(part.child.columns, part.values, strict=True):
-                columns[name] = pa.array(values, kind)
-            tables.append((part.child.table, pa.table(columns)))
+            tables.append((part.child.table, pa.table({**keys.repeated(part.counts), **part.arrays()})))
         columns = keys.repeated(self._transition_counts)
         for name, values in zip(_TRANSITION, self._transitions, strict=True):
             columns[name] = pa.array(values, _BYTES if name == "body" else _TEXT)
@@ -204,12 +243,12 @@ class Batch:
         columns = keys.repeated([1] * len(self))
         del columns["position"]
         columns["hash"] = pa.array(self._hash, _TEXT)
-        for (name, _, kind), values in zip(_OF_BODY, self._body, strict=True):
+        for (name, _, kind), values in zip(_OF_BODY, _columns(self._body, len(_OF_BODY)), strict=True):
             columns[name] = pa.array(values, kind)
-        for name, texts in zip(_OF_ENVELOPE, self._envelope, strict=True):
-            columns[name] = pa.array(texts, _TEXT)
+        for name, texts in zip(_OF_ENVELOPE, _columns(self._envelope, len(_OF_ENVELOPE)), strict=True):
+            columns[name] = pa.array(texts, _TEXT).fill_null("")
         for name, documents in zip(_DOCUMENTS, self._documents, strict=True):
-            columns[name] = pa.array(documents, pa.list_(_BYTES))
+            columns[name] = documents.array(pa.list_(_BYTES))
         columns["inputs"] = self._input_column()
         columns["capital"] = pa.array(self._capital, _BYTES)
         for part in self._children:
@@ -221,16 +260,16 @@ class Batch:
         return pa.table(columns)
 
     def _input_column(self) -> pa.Array:
-        arrays = [pa.array(values, kind) for values, (_, kind) in zip(self._inputs, _INPUT, strict=True)]
-        rows = pa.StructArray.from_arrays(arrays, names=[name for name, _ in _INPUT])
-        borders = np.concatenate([[0], np.cumsum(self._input_counts)]).astype(np.int32)
-        return pa.ListArray.from_arrays(pa.array(borders), rows)
+        fields = _columns(self._inputs, len(_INPUT))
+        arrays = [pa.array(values, kind) for values, (_, kind) in zip(fields, _INPUT, strict=True)]
+        return _lists(self._input_counts, pa.StructArray.from_arrays(arrays, names=[name for name, _ in _INPUT]))
 
 
 class _Keys:
     """The key columns of a batch, to be repeated for child rows."""
 
-    def __init__(self, portfolio: list[str], sequence: list[int], cycle: list[int]) -> None:
+    def __init__(self, keys: list[Any]) -> None:
+        portfolio, sequence, cycle = _columns(keys, 3)
         names = sorted(set(portfolio))
         index = {name: number for number, name in enumerate(names)}
         self._names = pa.array(names, _TEXT)

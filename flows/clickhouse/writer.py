@@ -12,7 +12,7 @@ from flows.clickhouse.errors import DecisionsMissing
 from flows.clickhouse.tables import Batch
 from flows.crash_points import reached
 from flows.errors import DivergedFromLog
-from flows.journal.line import JournalLine, MalformedLine, parse_line
+from flows.journal.line import JournalLine, MalformedLine, parse_decision
 from schemas.decision import GENESIS
 
 #: A batch ends here even when it has fewer than ``batch_rows`` decisions: it bounds memory.
@@ -77,8 +77,7 @@ class DecisionWriter:
     def take(self, line: bytes, topic: str = "", partition: int = 0, offset: int = 0) -> None:
         """Takes one line into the batch without inserting; raises as :meth:`write`."""
         try:
-            parsed = parse_line(line)
-            body = parsed.body()
+            parsed, body = parse_decision(line)
             if not parsed.is_intact():
                 raise MalformedLine(f"decision {parsed.sequence} of {parsed.portfolio}: the hash is not that of the body")
         except MalformedLine as error:

@@ -69,6 +69,22 @@ def parse_line(line: bytes, number: int = 0) -> JournalLine:
     )
 
 
+def parse_decision(line: bytes) -> tuple[JournalLine, DecisionBody]:
+    """A line and its decoded body in one go: for readers that need every body; raises :class:`MalformedLine`."""
+    try:
+        outer = _LINE.decode(line)
+        raw = bytes(outer.body)
+        body = _BODY.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedLine(str(error)) from None
+    return (
+        JournalLine(
+            raw, outer.hash, outer.envelope, body.portfolio, body.sequence, body.previous, body.cycle
+        ),
+        body,
+    )
+
+
 def decode_body(raw: bytes) -> DecisionBody:
     """A body from its bytes; raises :class:`MalformedLine` when it does not match the schema."""
     try:

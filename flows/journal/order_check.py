@@ -46,7 +46,7 @@ class _CycleEnd(Struct, frozen=True, tag="cycle_end", tag_field="type"):
     """Marks in between are passed over."""
 
 
-_DECODER = msgspec.json.Decoder(WrittenOrder | WrittenCancel | _CycleEnd)
+_DECODER: msgspec.json.Decoder[Written | _CycleEnd] = msgspec.json.Decoder(WrittenOrder | WrittenCancel | _CycleEnd)
 
 
 class OrderCheck:

@@ -90,11 +90,11 @@ def open_stream(path: Path) -> Iterator[IO[bytes]]:
 class _ZstdFrames(io.RawIOBase):
     """Decompresses frame after frame, and raises EOFError in the middle of one: zstandard's own reader just ends."""
 
-    def __init__(self, source: io.BufferedReader) -> None:
+    def __init__(self, source: IO[bytes]) -> None:
         self._source = source
         self._frame = zstandard.ZstdDecompressor().decompressobj()
         self._within = False
-        self._ready = b""
+        self._ready = memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -110,7 +110,7 @@ class _ZstdFrames(io.RawIOBase):
                 return 0
             if self._frame.eof:
                 self._frame = zstandard.ZstdDecompressor().decompressobj()
-            self._ready = self._frame.decompress(compressed)
+            self._ready = memoryview(self._frame.decompress(compressed))
             self._within = not self._frame.eof
         count = min(len(view), len(self._ready))
         view[:count] = self._ready[:count]

@@ -62,10 +62,10 @@ def read_tail(
         KafkaException: a topic cannot be read.
     """
     deadline = time.monotonic() + timeout_seconds
-    ends = _offsets(client, starts, OffsetSpec.latest(), timeout_seconds)  # type: ignore[no-untyped-call]
+    ends = log_offsets(client, starts, OffsetSpec.latest(), timeout_seconds)  # type: ignore[no-untyped-call]
     # In numbers, since the client takes half a second to find out what "beginning" is.
     whole = [channel for channel, start in starts.items() if start is None]
-    begin = _offsets(client, whole, OffsetSpec.earliest(), timeout_seconds) if whole else {}  # type: ignore[no-untyped-call]
+    begin = log_offsets(client, whole, OffsetSpec.earliest(), timeout_seconds) if whole else {}  # type: ignore[no-untyped-call]
     found: dict[Channel, list[TailRecord]] = {channel: [] for channel in starts}
     # The end of a partition is told with an empty answer, which the broker holds back for this long.
     consumer = Consumer(consumer_config(client, partition_eof=True) | {"fetch.wait.max.ms": FETCH_WAIT_MS})
@@ -88,9 +88,10 @@ def read_tail(
     return found
 
 
-def _offsets(
+def log_offsets(
     client: ClientSettings, channels: Iterable[Channel], spec: OffsetSpec, timeout_seconds: float
 ) -> dict[Channel, int]:
+    """Broker offsets of the beginnings or ends of partitions; ends include what open transactions wrote."""
     # Held until the answers are here: a collected client never gives them.
     admin = AdminClient(admin_config(client))
     futures = admin.list_offsets(

@@ -55,6 +55,11 @@ def left_open(of: str, first: int, last: int, number: int, why: str) -> None:
         _current.open_cycles.append(OpenCycles(of=of, first=first, last=last, count=number, why=why))
 
 
+def counted(name: str) -> int:
+    """What ``name`` has been counted up to: for progress, not for decisions."""
+    return _current.counts.get(name, 0)
+
+
 def take() -> Outcome:
     """The outcome so far; what follows starts from nothing."""
     global _current

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
+import time
+from pathlib import Path
 from typing import Final
 
 LOWEST: Final = 20_000
 #: Linux gives out client ports from 32768 on; one of those may be taken between choice and use.
 HIGHEST: Final = 32_767
+
+
+#: Listening sockets in Linux's table of TCP sockets.
+_TABLE: Final = Path("/proc/net/tcp")
+_LISTENING: Final = "0A"
+_WAIT_SECONDS: Final = 30.0
 
 
 def _is_free(port: int) -> bool:
@@ -35,3 +43,22 @@ def free_addresses(number: int, attempt: int = 0) -> list[str]:
             if len(found) == number:
                 return found
     raise OSError(f"fewer than {number} free ports between {LOWEST} and {HIGHEST} on 127.0.0.1")
+
+
+def wait_for_listeners(addresses: list[str], seconds: float = _WAIT_SECONDS) -> None:
+    """Returns when every address is listened to, or after ``seconds``; at once where the system does not tell.
+
+    A process of a cluster that connects before its peer listens sleeps for a whole second before it tries again. Trying
+    by a connection of our own would be taken for the peer's.
+    """
+    wanted = {int(address.rpartition(":")[2]) for address in addresses}
+    deadline = time.monotonic() + seconds
+    while wanted and _TABLE.exists() and time.monotonic() < deadline:
+        wanted -= _listening()
+        if wanted:
+            time.sleep(0.01)
+
+
+def _listening() -> set[int]:
+    rows = (line.split() for line in _TABLE.read_text().splitlines()[1:])
+    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == _LISTENING}

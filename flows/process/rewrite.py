@@ -27,7 +27,8 @@ def rewrite(
 ) -> None:
     """Writes the states of ``old``, as ``transform`` gives them back, into the new recovery folder ``new``.
 
-    ``old`` is left as it is. The new folder counts as cleanly stopped, with the marker that ``marker`` makes of the old.
+    ``old`` is left as it is. The new folder counts as cleanly stopped, with the marker that ``marker`` makes of the
+    old one.
 
     Raises:
         InvalidInput: ``old`` is no recovery folder, or ``new`` exists and holds something.
@@ -41,7 +42,8 @@ def rewrite(
         last = source.marker()
         if last is None or not last.clean:
             raise SnapshotIncompatible(
-                f"{old / MARKER_FILE}: the cluster was not stopped cleanly; start it again as it was, stop it with SIGTERM"
+                f"{old / MARKER_FILE}: the cluster was not stopped cleanly; start it again as it was,"
+                " then stop it with SIGTERM"
             )
         states = transform(read_states(old))
         with RecoveryFolder(new, partitions) as target:

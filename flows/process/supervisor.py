@@ -34,6 +34,8 @@ from flows.process.worker import WorkerOrder
 POLL_SECONDS: Final = 0.02
 #: The others are given this long to end by themselves when one has died, so that each can say what it died of.
 GRACE_SECONDS: Final = 2.0
+#: How often progress is told, in seconds.
+TELL_SECONDS: Final = 0.2
 #: A cluster that ran this long had a good start: the next back-off begins anew.
 STABLE_SECONDS: Final = 60.0
 
@@ -65,6 +67,7 @@ class Cluster:
         start_seconds: a cluster that has not come together by then is ended.
         drain_seconds: processes that have not ended this long after SIGTERM are killed (an unclean stop).
         between: called before each restart, for instance to read quarantine records anew.
+        progress: told, a few times a second, how many bars the processes have decoded.
         trading: see :class:`flows.process.worker.WorkerOrder`.
     """
 
@@ -78,6 +81,7 @@ class Cluster:
     start_seconds: float = 60.0
     drain_seconds: float = 60.0
     between: Callable[[], None] | None = None
+    progress: Callable[[int], None] | None = None
     trading: bool = False
 
 
@@ -101,6 +105,7 @@ class Supervisor:
         self._on_start = on_start
         self._draining = threading.Event()
         self._children: list[subprocess.Popen[bytes]] = []
+        self._told = 0.0
 
     def drain(self) -> None:
         """Asks every process to stop in order."""
@@ -191,6 +196,7 @@ class Supervisor:
             if any(child.returncode for child in self._children):
                 self._give_grace()
                 return None
+            self._tell_progress(folder)
             ready = ready or all((folder / f"ready-{n}").exists() for n in range(self._cluster.processes))
             if self._draining.is_set() and asked is None and (ready or now - started > self._cluster.start_seconds):
                 # Before it is ready a process has no handler yet and would die without a snapshot.
@@ -202,6 +208,13 @@ class Supervisor:
                 return self._ended(f"did not come together within {self._cluster.start_seconds:g} s")
             time.sleep(POLL_SECONDS)
         return None
+
+    def _tell_progress(self, folder: Path) -> None:
+        if self._cluster.progress is None or time.monotonic() - self._told < TELL_SECONDS:
+            return
+        self._told = time.monotonic()
+        files = [folder / f"progress-{n}" for n in range(self._cluster.processes)]
+        self._cluster.progress(sum(int(file.read_text()) for file in files if file.exists()))
 
     def _ended(self, why: str) -> Failure:
         self._kill()

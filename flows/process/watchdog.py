@@ -1,7 +1,7 @@
 """The hang watchdog: sees an evaluation that does not return, from outside the operators (design, "Overrun and hang").
 
 A step says ``watch.enter(schedule, cycle)`` before it calls a strategy and ``watch.leave()`` after it. A thread looks
-at these slots by the wall clock; what it finds never becomes a decision by itself: live it writes a record into the log.
+at these slots by the wall clock; what it finds never becomes a decision by itself: live it writes a record to the log.
 
 What it cannot do: a Python thread needs the GIL. A loop in Python code gives it up every few milliseconds, so a hang
 there is seen; compiled code that keeps the GIL for ever (a C extension, a numba kernel without ``nogil``) keeps this
@@ -29,8 +29,8 @@ class Evaluation(NamedTuple):
 _slots: Final[dict[int, Evaluation]] = {}
 
 
-class watch:  # noqa: N801 - reads as a verb at the call site
-    """The slots of this process, one a worker thread."""
+class EvaluationSlots:
+    """What each worker thread is evaluating; all instances share the process's slots."""
 
     @staticmethod
     def enter(schedule: str, cycle: int, portfolio: str = "") -> None:
@@ -47,6 +47,10 @@ class watch:  # noqa: N801 - reads as a verb at the call site
         """The evaluation that has been running longest, if any is."""
         running = list(_slots.values())
         return min(running, key=lambda e: e.since) if running else None
+
+
+#: The slots of this process.
+watch: Final = EvaluationSlots()
 
 
 class Watchdog:

@@ -23,11 +23,14 @@ from msgspec import Struct
 
 from flows.logs import log_to_stderr
 from flows.process.pinning import pin_numerics
+from flows.process.ticker import Ticker
 
 if TYPE_CHECKING:
     from bytewax.dataflow import Dataflow
 
 _PR_SET_PDEATHSIG = 1
+#: The counter that tells how far a run is.
+PROGRESS = "bars"
 
 
 class WorkerOrder(Struct, frozen=True, kw_only=True):
@@ -93,6 +96,7 @@ def execute(
 
     from flows.process import failure
     from flows.process.guard import announce_ready, guard
+    from flows.process.ports import wait_for_listeners
 
     failure.forget()
     guard(flow)
@@ -102,6 +106,7 @@ def execute(
     run_flow: Callable[..., None] = runtime.cluster_main
     recovery_config: Callable[[Path], object] = runtime.RecoveryConfig
     recovery = None if recovery_folder is None else recovery_config(recovery_folder)
+    wait_for_listeners(addresses[:process])
     try:
         run_flow(
             flow,
@@ -146,6 +151,15 @@ def _watched(order: WorkerOrder, failure_file: Path) -> Iterator[None]:
         yield
 
 
+def _tell_progress(path: Path) -> None:
+    """Leaves the number of decoded bars; replaced as a whole, so that a reader never sees half of it."""
+    from flows.process import outcome
+
+    beside = path.with_name(path.name + ".new")
+    beside.write_text(str(outcome.counted(PROGRESS)))
+    beside.replace(path)
+
+
 def run(order: WorkerOrder) -> int:
     """Runs the process that ``order`` describes; returns its exit code."""
     from flows.process import drain, failure, outcome
@@ -153,9 +167,10 @@ def run(order: WorkerOrder) -> int:
     folder = Path(order.folder)
     recovery = Path(order.recovery_folder) if order.recovery_folder else None
     failure_file = folder / f"failure-{order.process}.json"
+    progress_file = folder / f"progress-{order.process}"
     drain.install()
     try:
-        with _watched(order, failure_file):
+        with _watched(order, failure_file), Ticker(lambda: _tell_progress(progress_file)):
             execute(
                 build(order),
                 addresses=order.addresses,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ class PriceJoin:
     def __init__(self, plan: Plan, symbols: Int32, groups: tuple[int, ...]) -> None:
         self.groups = groups
         self._symbols = len(symbols)
-        self._waiting: dict[int, list[GroupFrame]] = {g: [] for g in groups}
+        self._waiting: dict[int, deque[GroupFrame]] = {g: deque() for g in groups}
         # columns of the group's frame, and where they go
         self._columns: dict[int, tuple[Int64, Int64]] = {}
         for group in groups:
@@ -49,7 +50,7 @@ class PriceJoin:
 
     def first_cycle(self) -> int | None:
         """The earliest cycle with data that waits."""
-        return min((int(f.cycles[0]) for frames in self._waiting.values() for f in frames), default=None)
+        return min((int(frames[0].cycles[0]) for frames in self._waiting.values() if frames), default=None)
 
     def waiting_cycles(self) -> int:
         """Cycles with data that wait for the barrier, for metrics and bounds."""
@@ -59,14 +60,13 @@ class PriceJoin:
         """Everything up to ``to_cycle``, with rows for the cycles in ``extra`` too, where something else happens."""
         parts: list[tuple[int, GroupFrame, int]] = []
         for group, frames in self._waiting.items():
-            kept: list[GroupFrame] = []
-            for frame in frames:
+            # Frames of a group come in order, so only the first that reaches beyond can be cut.
+            while frames and frames[0].cycles[0] <= to_cycle:
+                frame = frames.popleft()
                 rows = int(np.searchsorted(frame.cycles, to_cycle, side="right"))
-                if rows:
-                    parts.append((group, frame, rows))
+                parts.append((group, frame, rows))
                 if rows < len(frame.cycles):
-                    kept.append(_tail(frame, rows) if rows else frame)
-            self._waiting[group] = kept
+                    frames.appendleft(_tail(frame, rows))
         if len(parts) == 1 and len(extra) == 0:
             cycles = parts[0][1].cycles[: parts[0][2]]
         else:

@@ -82,7 +82,7 @@ class PodStep:
         else:
             self._prices.add(frame)
             own = self._schedule_row[frame.intents.schedule] >= 0
-            self._intents.add(frame.intents if own.all() else take_intents(frame.intents, own))
+            self._intents.add(frame.group, frame.intents if own.all() else take_intents(frame.intents, own))
             self._events += [e for e in frame.events if self._schedule_row[e.schedule] >= 0]
             self._barrier.arrive(f"group-{frame.group}", frame.counter, frame.to_cycle)
         frontier = self._barrier.frontier()

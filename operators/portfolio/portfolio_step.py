@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,7 +55,7 @@ class PortfolioStep:
             )
         )
         self._prices = PriceJoin(plan, own.symbols, own.groups)
-        self._waiting: list[PodFrame] = []
+        self._waiting: dict[int, deque[PodFrame]] = {p: deque() for p in own.pods}
         self._inbox = SideInbox(plan)
         self._capital = Capital(plan, portfolio)
         self._rules = portfolio_rules(plan, portfolio)
@@ -75,7 +76,7 @@ class PortfolioStep:
             closed_to = max(self._inbox.closed_to(frame), BEGINNING)
             self._barrier.arrive(f"{frame.topic}-{frame.partition}", frame.counter, closed_to)
         elif isinstance(frame, PodFrame):
-            self._waiting.append(frame)
+            self._waiting[frame.pod].append(frame)
             self._barrier.arrive(f"pod-{frame.pod}", frame.counter, frame.to_cycle)
         else:
             self._prices.add(frame)
@@ -108,14 +109,13 @@ class PortfolioStep:
     def _due_frames(self, to_cycle: int) -> list[PodFrame]:
         """The parts of waiting pod frames up to ``to_cycle``; the rest waits on."""
         due: list[PodFrame] = []
-        kept: list[PodFrame] = []
-        for frame in self._waiting:
-            head, tail = split_pod_frame(frame, to_cycle)
-            if head is not None:
-                due.append(head)
-            if tail is not None:
-                kept.append(tail)
-        self._waiting = kept
+        for frames in self._waiting.values():
+            while frames and frames[0].after_cycle < to_cycle:
+                head, tail = split_pod_frame(frames.popleft(), to_cycle)
+                if head is not None:
+                    due.append(head)
+                if tail is not None:
+                    frames.appendleft(tail)
         return sorted(due, key=lambda f: (f.pod, f.after_cycle))
 
     def _extra_cycles(
@@ -231,7 +231,7 @@ class PortfolioStep:
             "frames": self._frames,
             "barrier": self._barrier.snapshot(),
             "prices": self._prices.snapshot(),
-            "waiting": list(self._waiting),
+            "waiting": [f for frames in self._waiting.values() for f in frames],
             "inbox": self._inbox.snapshot(),
             "capital": self._capital.snapshot(),
             "ledger": {n: v.copy() for n, v in self._ledger._asdict().items()},
@@ -252,7 +252,8 @@ class PortfolioStep:
         self._cycle, self._start, self._frames = snapshot["cycle"], snapshot["start"], snapshot["frames"]
         self._barrier.restore(snapshot["barrier"])
         self._prices.restore(snapshot["prices"], empty_group_frame(self._plan.feature_width))
-        self._waiting = list(snapshot["waiting"])
+        for frame in snapshot["waiting"]:
+            self._waiting[frame.pod].append(frame)
         self._inbox.restore(snapshot["inbox"])
         self._capital.restore(snapshot["capital"])
         self._ledger = Ledger(**{n: v.copy() for n, v in snapshot["ledger"].items()})

@@ -50,7 +50,7 @@ def _count(block: RecordBlock) -> RecordBlock:
 def _decide(made: int | None, block: RecordBlock) -> tuple[int, OutputBlock]:
     first = made or 0
     count = first + len(block.payloads)
-    chain = ChainBuilder().build(count)
+    chain = ChainBuilder(sequence=1).build(count)
     parts = [split_line(line) for line in chain.lines[first:]]
     decisions = [body_of(line).decision_id for line in chain.lines[first:]]
     orders = [(msgspec.json.decode(order)["decision_id"], order) for order in chain.orders]
@@ -59,7 +59,7 @@ def _decide(made: int | None, block: RecordBlock) -> tuple[int, OutputBlock]:
         portfolio="main",
         counter=0,
         to_cycle=0,
-        first_sequence=first,
+        first_sequence=first + 1,
         cycles=[0] * len(parts),
         bodies=[body for body, _ in parts],
         hashes=[digest for _, digest in parts],

@@ -78,13 +78,17 @@ def rows(dump: Dump, role: str, partition: int) -> list[tuple[object, ...]]:
     return found
 
 
+#: Kafka's retention goes by record time, and these records are old.
+KEEP = {"retention.ms": "-1"}
 PLACES = (("market", 0), ("market", 1), ("control", 0))
 
 
 def test_what_is_published_and_recorded_again_is_the_same_and_ends_with_ticks(
     dump: Dump, tmp_path: Path, kafka_client: ClientSettings, kafka_topic: Callable[..., str]
 ) -> None:
-    there = configuration(kafka_client, kafka_topic("market", partitions=2), kafka_topic("control"))
+    there = configuration(
+        kafka_client, kafka_topic("market", partitions=2, config=KEEP), kafka_topic("control", config=KEEP)
+    )
     report = publish(dump, there)
     # The dump was not sealed, so a tick follows on each of the three partitions.
     assert (report.by_role, report.complete) == ({"market": 7, "control": 2}, True)
@@ -102,7 +106,9 @@ def test_what_is_published_and_recorded_again_is_the_same_and_ends_with_ticks(
 def test_a_recording_is_sealed_at_the_last_event_time_that_was_read(
     dump: Dump, tmp_path: Path, kafka_client: ClientSettings, kafka_topic: Callable[..., str]
 ) -> None:
-    there = configuration(kafka_client, kafka_topic("market", partitions=2), kafka_topic("control"))
+    there = configuration(
+        kafka_client, kafka_topic("market", partitions=2, config=KEEP), kafka_topic("control", config=KEEP)
+    )
     publish(dump, there)
     # Broker offset 2 of partition 0 is the record that stood at 15.
     options = RecordOptions(start={("market", 0): 2}, end={("market", 0): 3})
@@ -116,11 +122,11 @@ def test_a_recording_is_sealed_at_the_last_event_time_that_was_read(
 def test_publishing_is_refused_to_another_partition_count_and_to_topics_that_hold_records(
     dump: Dump, kafka_client: ClientSettings, kafka_topic: Callable[..., str]
 ) -> None:
-    control = kafka_topic("control")
+    control = kafka_topic("control", config=KEEP)
     wrong = configuration(kafka_client, kafka_topic("three", partitions=3), control, partitions=3)
     with pytest.raises(InvalidInput, match="has 3 partitions, the dump's market has 2; create the topic with 2"):
         publish(dump, wrong)
-    there = configuration(kafka_client, kafka_topic("market", partitions=2), control)
+    there = configuration(kafka_client, kafka_topic("market", partitions=2, config=KEEP), control)
     publish(dump, there)
     with pytest.raises(InvalidInput, match="market holds 7 records already; use an empty topic, or --append"):
         publish(dump, there)
@@ -129,9 +135,19 @@ def test_publishing_is_refused_to_another_partition_count_and_to_topics_that_hol
 def test_recording_from_a_place_that_is_not_configured_or_not_in_the_log_is_refused(
     dump: Dump, tmp_path: Path, kafka_client: ClientSettings, kafka_topic: Callable[..., str]
 ) -> None:
-    there = configuration(kafka_client, kafka_topic("market", partitions=2), kafka_topic("control"))
+    there = configuration(
+        kafka_client, kafka_topic("market", partitions=2, config=KEEP), kafka_topic("control", config=KEEP)
+    )
     with pytest.raises(InvalidInput, match="market:7: no such partition is configured"):
         record(there, tmp_path / "a", RecordOptions(start={("market", 7): 0}))
     with pytest.raises(InputLost):
         record(there, tmp_path / "b", RecordOptions(start={("market", 0): 900}, end={("market", 0): 901}))
     assert not (tmp_path / "b").exists()
+
+
+def test_a_topic_that_would_delete_the_old_records_at_once_is_refused(
+    dump: Dump, kafka_client: ClientSettings, kafka_topic: Callable[..., str]
+) -> None:
+    market = kafka_topic("market", partitions=2, config={"retention.ms": "604800000"})
+    with pytest.raises(InvalidInput, match=f"topic {market} has retention.ms=604800000 and would delete"):
+        publish(dump, configuration(kafka_client, market, kafka_topic("control", config=KEEP)))

@@ -78,7 +78,6 @@ def test_no_metric_is_created_elsewhere() -> None:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("prometheus_client"):
                     offenders += [f"{path}: {name.name}" for name in node.names if name.name in CONSTRUCTORS]
-                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                    if node.value.id == "prometheus_client" and node.attr in CONSTRUCTORS:
-                        offenders.append(f"{path}: {node.attr}")
+                if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "prometheus_client":
+                    offenders += [f"{path}: {node.attr}"] if node.attr in CONSTRUCTORS else []
     assert offenders == []

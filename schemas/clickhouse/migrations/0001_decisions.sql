@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS decision_rows
     fills UInt32,
     cancels UInt32,
     transitions UInt32,
-    body String CODEC(ZSTD(1)) COMMENT 'the canonical bytes, verbatim'
+    body String COMMENT 'the canonical bytes, verbatim'
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (portfolio, sequence);

@@ -69,7 +69,7 @@ def recovery(tmp_path: Path) -> Path:
 def run(journal: Path, recovery: Path, dsn: str, crash_point: str = "") -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **({"WEIR_CRASH_POINT": crash_point} if crash_point else {})}
     command = [sys.executable, "-c", PROGRAM, str(journal), str(recovery), dsn]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120, check=False)
 
 
 def test_kill_9_around_inserts_loses_and_doubles_nothing(tmp_path: Path, recovery: Path) -> None:

@@ -71,3 +71,4 @@ def test_committed_decisions_outlive_a_broker_that_is_killed_in_the_middle(
     part.write_batch([decisions.block(6, 7, counter=2)])
     assert decisions.sequences() == [1, 2, 3, 4, 5, 6, 7]
     assert len(decisions.orders()) == sum(sequence % 3 for sequence in range(1, 8))
+    decisions.close()
