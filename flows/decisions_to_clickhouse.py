@@ -15,6 +15,7 @@ from flows.clickhouse.sink import ClickHouseSink, partition_key
 from flows.errors import InvalidInput
 from flows.kafka.source import KafkaSource, OnLag
 from flows.kafka.topics import partition_count
+from flows.topics import client_settings, topic_name
 from operators.frames import RecordBlock
 from schemas.configuration import Configuration
 from schemas.configuration.document import ClickHouse
@@ -46,8 +47,8 @@ def decisions_to_clickhouse(
         # Seen once: the embedded engine beside librdkafka in one process ended with a corrupted heap.
         raise InvalidInput("clickhouse.dsn is not set; copying from Kafka needs a server, the embedded engine is for dumps")
     kafka = configuration.kafka
-    client = {"bootstrap.servers": kafka.bootstrap_servers, **kafka.client}
-    topic = kafka.topics.get(ROLE, ROLE)
+    client = client_settings(configuration)
+    topic = topic_name(configuration, ROLE)
     partitions = partition_count(client, topic)
     source = KafkaSource(
         ROLE, topic, range(partitions), client, batch=kafka.poll_messages, drain=drain, on_lag=on_lag

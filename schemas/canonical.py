@@ -18,6 +18,11 @@ def canonical_json(value: Any) -> bytes:
     return _ENCODER.encode(value)
 
 
+def canonical_value(value: Any) -> Any:
+    """``value`` as plain JSON values with sorted keys all the way down, as canonical bytes would give it back."""
+    return msgspec.json.decode(canonical_json(value))
+
+
 def sha256_hex(data: bytes) -> str:
     """SHA-256 of ``data`` as 64 hex digits."""
     return hashlib.sha256(data).hexdigest()

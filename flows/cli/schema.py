@@ -24,7 +24,7 @@ def export(
     json: Json = False,
 ) -> None:
     """Write the JSON Schema of every message and of the configuration, and the reason codes' table."""
-    from flows.schema_export import export_schemas
+    from schemas.export import export_schemas, write_reason_table
 
-    written = export_schemas(out)
+    written = [*export_schemas(out), write_reason_table(out / "reason_codes.md")]
     emit({"written": [str(path) for path in written]}, json, [str(path) for path in written])

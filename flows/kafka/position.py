@@ -47,7 +47,7 @@ def _parse(value: str | bytes | None) -> OriginalPosition | None:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 18
+    return text.isascii() and text.isdigit() and len(text) <= 19
 
 
 class LogPosition:

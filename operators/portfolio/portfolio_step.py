@@ -21,6 +21,7 @@ from operators.portfolio.decision import DecisionWriter
 from operators.portfolio.evidence import Evidence, split_pod_frame
 from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, Ledger, new_ledger, portfolio_rules
 from operators.side.inbox import SideInbox, side_partitions
+from schemas.canonical import canonical_value
 
 PORTFOLIO_SNAPSHOT = 1
 _STATES = {"ACTIVE": ACTIVE, "REDUCING": REDUCING, "HALTED": HALTED}
@@ -198,8 +199,11 @@ class PortfolioStep:
         now = int(prices.cycles[row])
         report = self._control.take_report()
         cycle = evidence.cycle(now, self._inputs(row, prices))
-        cycle.commands, cycle.transitions, cycle.cancelled = report.commands, report.transitions, report.cancelled
-        cycle.capital = capital
+        if report.commands:
+            cycle.commands, cycle.transitions = canonical_value(report.commands), canonical_value(report.transitions)
+            cycle.cancelled = report.cancelled
+        if capital is not None:
+            cycle.capital = canonical_value(capital)
         heartbeat = self._heartbeat > 0 and now % self._heartbeat == 0
         busy = (
             self._out.count.any() or capital or report.commands or report.cancelled
