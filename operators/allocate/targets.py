@@ -8,6 +8,10 @@ from numba import njit
 from operators.portfolio.ledger import EQUITY, Ledger, Rules, unit_value
 
 
+#: What rounding to 1e-9 may add to a sum, for each weight.
+_ROUNDING = 1e-9
+
+
 @njit(cache=True)
 def net_weight(ledger: Ledger, symbol: int) -> float:
     """Sum over pods of fraction x pod weight."""
@@ -24,7 +28,8 @@ def portfolio_scale(ledger: Ledger, rules: Rules) -> float:
     for s in range(len(ledger.position)):
         gross += abs(net_weight(ledger, s))
     gross = np.round(gross, 9)
-    return rules.max_leverage / gross if gross > rules.max_leverage else 1.0
+    rounding = _ROUNDING * len(ledger.fraction) * len(ledger.position)
+    return rules.max_leverage / gross if gross > rules.max_leverage + rounding else 1.0
 
 
 @njit(cache=True)

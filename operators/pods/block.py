@@ -15,6 +15,8 @@ from schemas.reasons import Reason
 _POD_SYMBOL = int(Reason.LEVERAGE_POD_SYMBOL)
 _POD_GROSS = int(Reason.LEVERAGE_POD_GROSS)
 _WIPED_OUT = int(Reason.POD_WIPED_OUT)
+#: What rounding to 1e-9 may add to a sum, for each weight.
+_ROUNDING = 1e-9
 
 
 class Standing(NamedTuple):
@@ -136,7 +138,9 @@ def settle(
     for s in range(len(touched)):
         gross += abs(standing.desired[s])
     gross = np.round(gross, 9)
-    scale = max_leverage / gross if gross > max_leverage else 1.0
+    # Each weight was rounded: 23 times 1/23 must not count as more than 1.
+    rounding = _ROUNDING * len(touched)
+    scale = max_leverage / gross if gross > max_leverage + rounding else 1.0
     wiped_out = not book.scalars[EQUITY] > 0.0
     for s in range(len(touched)):
         target = np.round(standing.desired[s] * scale, 9)
