@@ -74,9 +74,7 @@ def _dump_sources(source: DumpInput, partitions: dict[str, int]) -> dict[str, Fi
     dump = open_dump(Path(source.path))
     borders = slab_borders(dump.manifest, source.slab_records)
     return {
-        role: DumpSource(
-            dump, role, borders, batch=source.batch, ragged=source.ragged or None, drain=drain.requested
-        )
+        role: DumpSource(dump, role, borders, batch=source.batch, ragged=source.ragged or None, drain=drain.requested)
         for role in partitions
     }
 

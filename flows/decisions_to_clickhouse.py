@@ -45,14 +45,14 @@ def decisions_to_clickhouse(
     settings = configuration.clickhouse
     if settings.dsn is None:
         # Seen once: the embedded engine beside librdkafka in one process ended with a corrupted heap.
-        raise InvalidInput("clickhouse.dsn is not set; copying from Kafka needs a server, the embedded engine is for dumps")
+        raise InvalidInput(
+            "clickhouse.dsn is not set; copying from Kafka needs a server, the embedded engine is for dumps"
+        )
     kafka = configuration.kafka
     client = client_settings(configuration)
     topic = topic_name(configuration, ROLE)
     partitions = partition_count(client, topic)
-    source = KafkaSource(
-        ROLE, topic, range(partitions), client, batch=kafka.poll_messages, drain=drain, on_lag=on_lag
-    )
+    source = KafkaSource(ROLE, topic, range(partitions), client, batch=kafka.poll_messages, drain=drain, on_lag=on_lag)
     return copy_flow(source, partitions, settings, drain=drain, on_availability=on_availability)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import bytewax.operators as op
-from bytewax.dataflow import Dataflow
-from bytewax.operators import KeyedStream, Stream
+from bytewax.dataflow import Dataflow, Stream
+from bytewax.operators import KeyedStream
 
 from flows.connections import Connections, connect
 from flows.dump.dead_letter_sink import dead_letter_key
@@ -98,7 +98,9 @@ def _letter(topic: str, partition: int, letters: DeadLetters | None) -> Routed:
 def _market(flow: Dataflow, plan: Plan, connections: Connections, settings: FlowSettings) -> Stream[Routed]:
     decoders = {g.partition: MarketDecoder(plan, g.partition) for g in plan.groups}
     fan = _Fan(plan)
-    quarantined = {f"{q.portfolio}/{q.schedule}" if q.portfolio else q.schedule: q.first_cycle for q in settings.quarantined}
+    quarantined = {
+        f"{q.portfolio}/{q.schedule}" if q.portfolio else q.schedule: q.first_cycle for q in settings.quarantined
+    }
 
     def decode(batch: list[RecordBlock]) -> list[tuple[str, Numbered]]:
         blocks = [decoders[b.partition].decode(b) for b in batch]
@@ -115,9 +117,7 @@ def _market(flow: Dataflow, plan: Plan, connections: Connections, settings: Flow
 
     records = op.input("market", flow, connections.sources["market"])
     blocks = op.flat_map_batch("decode", records, decode)
-    stepped = op.stateful_batch(
-        "group", blocks, _stage(lambda n: GroupStep(plan, n, quarantined, watch=watch), run)
-    )
+    stepped = op.stateful_batch("group", blocks, _stage(lambda n: GroupStep(plan, n, quarantined, watch=watch), run))
     return op.map("group_out", stepped, _value)
 
 
@@ -179,5 +179,3 @@ def _portfolios(items: KeyedStream[Numbered], plan: Plan) -> KeyedStream[Any]:
 
     stepped = op.stateful_batch("portfolio", items, _stage(lambda n: PortfolioStep(plan, n), run))
     return op.map("portfolio_out", stepped, _value)
-
-

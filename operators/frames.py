@@ -61,8 +61,8 @@ BAR, QUOTE, TRADE, TICK, OTHER = 0, 1, 2, 3, 4
 #: Rows of ``MarketBlock.integers``.
 OFFSET, RECORD_TS, TS, KIND, SYMBOL, INTERVAL, SEQ, CYCLE, RECORD = range(9)
 INTEGER_COLUMNS = 9
-#: Rows of ``MarketBlock.floats``. A quote stands as low = bid, high = ask, open = bid size, close = ask size; a trade as
-#: close = price, volume = size. What a message does not have is NaN.
+#: Rows of ``MarketBlock.floats``. A quote stands as low = bid, high = ask, open = bid size, close = ask size; a trade
+#: as close = price, volume = size. What a message does not have is NaN.
 OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
 
 #: Quality flaws of a message, as bits.
@@ -75,8 +75,8 @@ class MarketBlock:
 
     Attributes:
         partition, start, next: as in :class:`RecordBlock`.
-        integers: [9, n] columns by OFFSET .. RECORD. SYMBOL counts within the key group, INTERVAL within the plan, RECORD
-            is the row's place in ``raw``.
+        integers: [9, n] columns by OFFSET .. RECORD. SYMBOL counts within the key group, INTERVAL within the plan,
+            RECORD is the row's place in ``raw``.
         floats: [5, n] columns by OPEN .. VOLUME.
         dead_letters: what could not be used, in log order.
         raw: the block's payloads: joined by line feeds, or a list when one contains a line feed. Crossing between
@@ -95,9 +95,9 @@ class MarketBlock:
     raw: bytes | list[bytes]
     unknown_fields: int = 0
 
-    def payload(self, record: int) -> bytes:
-        """The raw bytes of a record of this block."""
-        return self.raw[record] if isinstance(self.raw, list) else self.raw.split(b"\n")[record]
+    def payloads(self) -> list[bytes]:
+        """The raw bytes of every record of this block, by RECORD."""
+        return self.raw if isinstance(self.raw, list) else self.raw.split(b"\n")
 
 
 @dataclass(slots=True, frozen=True)
@@ -279,9 +279,10 @@ class PodFrame:
 class OutputBlock:
     """What a portfolio step hands to the sink: explained decisions and the orders that they cause.
 
-    Decision ``i`` has sequence ``first_sequence + i``; sequences have no gaps. ``bodies`` are canonical JSON and contain
-    the previous decision's hash; ``hashes`` are SHA-256 over the body. ``orders`` are whole wire values in portfolio
-    order-sequence, ``order_decisions[j]`` is the index in ``bodies`` of the decision that order ``j`` belongs to.
+    Decision ``i`` has sequence ``first_sequence + i``; sequences have no gaps. ``bodies`` are canonical JSON and
+    contain the previous decision's hash; ``hashes`` are SHA-256 over the body. ``orders`` are whole wire values in
+    portfolio order-sequence, ``order_decisions[j]`` is the index in ``bodies`` of the decision that order ``j`` belongs
+    to.
 
     Attributes:
         portfolio: portfolio id, the sink key.

@@ -235,9 +235,7 @@ class _Compiler:
             )
         return tuple(compiled)
 
-    def _groups(
-        self, partitions: int, group_of: Int32, schedules: tuple[SchedulePlan, ...]
-    ) -> tuple[GroupPlan, ...]:
+    def _groups(self, partitions: int, group_of: Int32, schedules: tuple[SchedulePlan, ...]) -> tuple[GroupPlan, ...]:
         groups: list[GroupPlan] = []
         for partition in range(partitions):
             symbols = np.flatnonzero(group_of == partition).astype(np.int32)
@@ -257,6 +255,8 @@ class _Compiler:
                 traded = np.unique(np.concatenate([np.empty(0, np.int32), *(s.symbols for s in own)]))
                 converting = [self.symbol_index[c] for c in portfolio.conversions.values() if c in self.symbol_index]
                 watched = np.unique(np.concatenate([traded, np.array(converting, np.int32)])).astype(np.int32)
+                # A pod whose schedules are all off still closes its cycles, or its portfolio would wait for ever.
+                groups = group_of[watched] if len(watched) else np.unique(group_of)
                 pods.append(
                     PodPlan(
                         index=len(pods),
@@ -264,7 +264,7 @@ class _Compiler:
                         portfolio=portfolio_number,
                         symbols=watched,
                         schedules=tuple(s.index for s in own),
-                        groups=tuple(sorted({int(g) for g in group_of[watched]})),
+                        groups=tuple(sorted({int(g) for g in groups})),
                         max_leverage=pod.max_leverage,
                         slippage=pod.slippage_bps * 1e-4,
                     )

@@ -14,7 +14,7 @@ _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
 def canonical_json(value: Any) -> bytes:
-    """JSON with sorted keys, no white space and shortest round-trip floats; raises TypeError for what JSON cannot hold."""
+    """JSON with sorted keys, no white space and shortest round-trip floats; TypeError for what JSON cannot hold."""
     return _ENCODER.encode(value)
 
 

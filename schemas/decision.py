@@ -38,8 +38,8 @@ class IntentTable(Struct, frozen=True, kw_only=True):
 
 
 class TargetTable(Struct, frozen=True, kw_only=True):
-    """Targets per (pod, symbol) that changed in this cycle. ``net`` is the pod weight after netting, ``weight`` after the
-    leverage layers (still at pod capital), ``fraction`` the pod's capital share, ``units`` the resulting target."""
+    """Targets per (pod, symbol) that changed in this cycle. ``net`` is the pod weight after netting, ``weight`` after
+    the leverage layers (still at pod capital), ``fraction`` the pod's capital share, ``units`` the resulting target."""
 
     conflict: list[bool]
     fraction: list[float]
@@ -77,7 +77,7 @@ class OrderTable(Struct, frozen=True, kw_only=True):
 
 
 class FillTable(Struct, frozen=True, kw_only=True):
-    """Fills booked in this cycle. ``quantity`` is signed; ``fee`` in base currency; ``pods``/``shares`` attribute it."""
+    """Fills booked in this cycle. ``quantity`` is signed, ``fee`` in base currency, ``pods``/``shares`` split it."""
 
     client_order_id: list[str]
     fee: list[float]

@@ -92,7 +92,10 @@ def reason_table() -> str:
     parts = [
         "# Reason codes",
         "",
-        "Generated from `schemas/reasons.py` by `weir schemas export`: do not edit. Journals, messages and metrics carry",
+        (
+            "Generated from `schemas/reasons.py` by `weir schemas export`: do not edit. Journals, messages and metrics"
+            " carry"
+        ),
         "the code's name; a name is never changed once it is out.",
     ]
     for area, members in groupby(sorted(Reason), key=lambda reason: reason.value // 100):

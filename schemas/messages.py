@@ -31,7 +31,7 @@ class Strict(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
 
 
 # ---------------------------------------------------------------- market topic, keyed by symbol
-class Bar(Open, tag="bar", tag_field="type"):
+class Bar(Open, frozen=True, tag="bar", tag_field="type"):
     """OHLCV of one symbol and interval; ``final`` false marks a bar that still forms."""
 
     symbol: Name
@@ -50,7 +50,7 @@ class Bar(Open, tag="bar", tag_field="type"):
     v: int = 1
 
 
-class Quote(Open, tag="quote", tag_field="type"):
+class Quote(Open, frozen=True, tag="quote", tag_field="type"):
     """Best bid and offer."""
 
     symbol: Name
@@ -64,7 +64,7 @@ class Quote(Open, tag="quote", tag_field="type"):
     v: int = 1
 
 
-class Trade(Open, tag="trade", tag_field="type"):
+class Trade(Open, frozen=True, tag="trade", tag_field="type"):
     """A public trade."""
 
     symbol: Name
@@ -76,14 +76,14 @@ class Trade(Open, tag="trade", tag_field="type"):
     v: int = 1
 
 
-class ClockTick(Open, tag="clock_tick", tag_field="type"):
+class ClockTick(Open, frozen=True, tag="clock_tick", tag_field="type"):
     """Event time has reached ``ts`` on this partition: nothing at or before it follows."""
 
     ts: EventTime
     v: int = 1
 
 
-class CorporateAction(Open, tag="corporate_action", tag_field="type"):
+class CorporateAction(Open, frozen=True, tag="corporate_action", tag_field="type"):
     """A split (``ratio`` new units for one old) or a cash dividend (``amount`` per unit), effective at ``ts``."""
 
     symbol: Name
@@ -95,7 +95,7 @@ class CorporateAction(Open, tag="corporate_action", tag_field="type"):
     v: int = 1
 
 
-class SymbolEvent(Open, tag="symbol_event", tag_field="type"):
+class SymbolEvent(Open, frozen=True, tag="symbol_event", tag_field="type"):
     """Depth, funding, open interest, macro and listing events; ``body`` is the source's own document."""
 
     symbol: Name
@@ -107,7 +107,7 @@ class SymbolEvent(Open, tag="symbol_event", tag_field="type"):
 
 
 # ---------------------------------------------------------------- side topics
-class SignalEnvelope(Open, tag="signal", tag_field="type"):
+class SignalEnvelope(Open, frozen=True, tag="signal", tag_field="type"):
     """An outside model's view of a symbol."""
 
     model: Name
@@ -121,7 +121,7 @@ class SignalEnvelope(Open, tag="signal", tag_field="type"):
     v: int = 1
 
 
-class ExecutionReport(Open, tag="execution_report", tag_field="type"):
+class ExecutionReport(Open, frozen=True, tag="execution_report", tag_field="type"):
     """What a venue says of an order; a fill carries quantity, price and fee."""
 
     portfolio: Name
@@ -138,7 +138,7 @@ class ExecutionReport(Open, tag="execution_report", tag_field="type"):
     v: int = 1
 
 
-class Position(Open):
+class Position(Open, frozen=True):
     """A position in units as an outside book reports it."""
 
     symbol: Name
@@ -146,7 +146,7 @@ class Position(Open):
     average_price: NotNegative | None = None
 
 
-class PositionReport(Open, tag="position_report", tag_field="type"):
+class PositionReport(Open, frozen=True, tag="position_report", tag_field="type"):
     """Positions, open orders and cash of an account, to reconcile against."""
 
     portfolio: Name
@@ -158,7 +158,7 @@ class PositionReport(Open, tag="position_report", tag_field="type"):
     v: int = 1
 
 
-class OverlayUpdate(Strict, tag="overlay", tag_field="type"):
+class OverlayUpdate(Strict, frozen=True, tag="overlay", tag_field="type"):
     """HRP budgets, CVaR caps or a regime label from an overlay flow."""
 
     portfolio: Name
@@ -169,14 +169,14 @@ class OverlayUpdate(Strict, tag="overlay", tag_field="type"):
     v: int = 1
 
 
-class Target(Strict):
+class Target(Strict, frozen=True):
     """Whom a command means; exactly the levels that ``scope`` names are filled."""
 
     scope: Literal["global", "portfolio", "pod", "strategy", "schedule", "tag", "symbol"]
     name: str = ""
 
 
-class ControlCommand(Strict, tag="control", tag_field="type"):
+class ControlCommand(Strict, frozen=True, tag="control", tag_field="type"):
     """An operator's command (spec 7, 13). ``body`` holds what the command needs beyond its target.
 
     Commands: ``kill`` (body: mode freeze | flatten), ``arm`` (needs a note), ``trading_state`` (body: state),

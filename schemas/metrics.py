@@ -25,7 +25,7 @@ class Kind(StrEnum):
 #: Milliseconds: the limits of seed 002 (50 ms) and seed 003 (500 ms, 2 s) are bucket borders.
 MILLISECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 5000.0)
 #: Seconds, for the same span.
-SECONDS: Final = tuple(bound / 1000 for bound in MILLISECONDS) + (10.0, 30.0)
+SECONDS: Final = (*(bound / 1000 for bound in MILLISECONDS), 10.0, 30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,13 @@ STRATEGIES: Final = (
     _counter("intent_conflict_total", "Schedules of one pod disagreed on a symbol.", "seed 002"),
     _counter("allocator_reject_total", "Targets cut or refused, by reason code.", "seed 002", "reason"),
     _counter("schedule_signals_total", "Intents by schedule.", "seed 004", "portfolio", "schedule"),
-    _gauge("schedule_avg_confidence", "Mean confidence of the last cycle's intents.", "seed 004", "portfolio", "schedule"),
+    _gauge(
+        "schedule_avg_confidence", "Mean confidence of the last cycle's intents.", "seed 004", "portfolio", "schedule"
+    ),
     _gauge("schedule_circuit_open", "1 while the circuit breaker is open.", "spec 3", "portfolio", "schedule"),
-    _counter("schedule_overruns_total", "Evaluations that took longer than allowed.", "design", "portfolio", "schedule"),
+    _counter(
+        "schedule_overruns_total", "Evaluations that took longer than allowed.", "design", "portfolio", "schedule"
+    ),
 )
 
 LATENCY: Final = (

@@ -86,6 +86,7 @@ class Reason(IntEnum):
     ROUTE_PENDING = 702, "An order of the symbol is still open."
     ROUTE_SPLIT_AT_ZERO = 703, "An order through zero was split: this part closes."
     ROUTE_CANCELLED_BY_HALT = 704, "A halt or kill takes back what is open."
+    ROUTE_CANCELLED_BY_TARGET = 705, "The target turned before the order filled: it is taken back first."
     # control
     CONTROL_ACCEPTED = 800, "The command was accepted."
     CONTROL_UNKNOWN_COMMAND = 801, "The command is not known."

@@ -80,7 +80,7 @@ class ChainBuilder:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.price = {symbol: 100.0 * (n + 1) for n, symbol in enumerate(self.symbols)}
-        self.units = {symbol: 0.0 for symbol in self.symbols}
+        self.units = dict.fromkeys(self.symbols, 0.0)
         self.open: tuple[str, str, float, str] | None = None
 
     def build(self, cycles: int, chain: Chain | None = None) -> Chain:
@@ -118,7 +118,11 @@ class ChainBuilder:
             intents=self._intents(pod, symbol, weight),
             net_exposure=sum(self.units[s] * self.price[s] for s in self.symbols),
             orders=order,
-            pods=PodTable(equity=[1.0 + 0.001 * number] * len(self.pods), fraction=[0.5] * len(self.pods), pod=list(self.pods)),
+            pods=PodTable(
+                equity=[1.0 + 0.001 * number] * len(self.pods),
+                fraction=[0.5] * len(self.pods),
+                pod=list(self.pods),
+            ),
             portfolio=self.portfolio,
             previous=self.previous,
             sequence=self.sequence,
@@ -165,7 +169,13 @@ class ChainBuilder:
         if number % 50:
             return None
         return [
-            {"after": "ACTIVE", "before": "HALTED", "evidence": {"n": number}, "reason": "STATE_TRADING", "subject": "trading"}
+            {
+                "after": "ACTIVE",
+                "before": "HALTED",
+                "evidence": {"n": number},
+                "reason": "STATE_TRADING",
+                "subject": "trading",
+            }
         ]
 
     def _fills(self) -> FillTable | None:
@@ -195,10 +205,17 @@ class ChainBuilder:
         )  # fmt: skip
         chain.orders.append(canonical_json(cancel))
         return [
-            {"client_order_id": client_order_id, "reason": "GUARD_HALTED", "sequence": self.order_sequence, "symbol": symbol}
+            {
+                "client_order_id": client_order_id,
+                "reason": "GUARD_HALTED",
+                "sequence": self.order_sequence,
+                "symbol": symbol,
+            }
         ]
 
-    def _order(self, decision_id: str, cycle: int, symbol: str, pod: str, units: float) -> tuple[OrderTable | None, float]:
+    def _order(
+        self, decision_id: str, cycle: int, symbol: str, pod: str, units: float
+    ) -> tuple[OrderTable | None, float]:
         position = self.units[symbol]
         quantity = units - position
         if quantity == 0:
@@ -207,8 +224,8 @@ class ChainBuilder:
         self.order_sequence += 1
         self.open = (client_order_id, symbol, quantity, pod)
         table = OrderTable(
-            approved=[units], client_order_id=[client_order_id], pending=[0.0], position=[position], quantity=[quantity],
-            reference_price=[self.price[symbol]], sequence=[self.order_sequence], symbol=[symbol],
+            approved=[units], client_order_id=[client_order_id], pending=[0.0], position=[position],
+            quantity=[quantity], reference_price=[self.price[symbol]], sequence=[self.order_sequence], symbol=[symbol],
         )  # fmt: skip
         return table, quantity
 

@@ -30,3 +30,31 @@ def show(
     lines = [f"{name}: {value}" for name, value in found.marker.items()]
     lines += [f"{step}: {count} state(s)" for step, count in found.states.items()]
     emit(found, json, lines)
+
+
+@app.command("repartition")
+@command
+def repartition(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="Recovery folder of a cleanly stopped cluster.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Recovery folder to make.")],
+    config: Annotated[Path, typer.Option("--config", help="Configuration to go on with; only topics.market differs.")],
+    dump: Annotated[
+        Path | None, typer.Option("--dump", help="Dump to go on with, where the configuration says from_dump.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Regroup snapshots for another market partition count or map, at a cycle border.
+
+    Stop the producers, let every market partition tick to the same border, stop the cluster with SIGTERM, then run
+    this. The market topic is read from the beginning of its new partitions, which hold nothing up to the border.
+    """
+    from flows.repartition import repartition as regroup
+
+    done = regroup(old, new, config, dump)
+    lines = [
+        f"{done.symbols} symbol(s) at cycle {done.border}",
+        f"market partitions: {done.partitions_before} before, {done.partitions_after} now",
+        f"config_hash: {done.config_hash}",
+        f"start with --config {config} --recovery {done.folder}",
+    ]
+    emit(done, json, lines)

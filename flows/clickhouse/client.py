@@ -51,16 +51,21 @@ def connect(settings: ClickHouse) -> Client:
 
     Raises:
         InvalidInput: both ``dsn`` and ``path`` are set.
-        ClickHouseUnavailable: the server does not answer, refuses the login, or the embedded path is in use by another process.
+        ClickHouseUnavailable: the server does not answer, refuses the login, or the embedded path is in use by another
+        process.
     """
     if settings.dsn is not None and settings.path is not None:
-        raise InvalidInput("clickhouse: dsn and path are both set; keep dsn for a server or path for the embedded engine")
+        raise InvalidInput(
+            "clickhouse: dsn and path are both set; keep dsn for a server or path for the embedded engine"
+        )
     try:
         client = _open(settings)
         client.command(f"CREATE DATABASE IF NOT EXISTS `{settings.database}`")
         client.database = settings.database
     except (ClickHouseError, OSError) as error:
-        raise ClickHouseUnavailable(f"clickhouse {describe(settings)}: {without_secrets(_cause(error), settings)}") from None
+        raise ClickHouseUnavailable(
+            f"clickhouse {describe(settings)}: {without_secrets(_cause(error), settings)}"
+        ) from None
     return client
 
 

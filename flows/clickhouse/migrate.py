@@ -60,13 +60,13 @@ def _check(applied: dict[int, tuple[str, str]], known: Sequence[Migration]) -> N
         ours = by_version.get(version)
         if ours is None:
             raise SchemaRefused(
-                f"clickhouse schema: the database is at migration {version:04} ({name}), this version of Weir knows up to "
-                f"{newest:04}; run the newer Weir, or name another clickhouse.database"
+                f"clickhouse schema: the database is at migration {version:04} ({name}), this version of Weir knows up "
+                f"to {newest:04}; run the newer Weir, or name another clickhouse.database"
             )
         if ours.checksum != checksum:
             raise SchemaRefused(
-                f"clickhouse schema: migration {version:04} ({name}) was applied with checksum {checksum[:12]}, the file now "
-                f"has {ours.checksum[:12]}; restore the file and put the change into a new migration"
+                f"clickhouse schema: migration {version:04} ({name}) was applied with checksum {checksum[:12]}, the "
+                f"file now has {ours.checksum[:12]}; restore the file and put the change into a new migration"
             )
     missing = [version for version in range(1, max(applied, default=0)) if version not in applied]
     if missing:

@@ -142,7 +142,8 @@ class PersistentWriter:
         while left > 0:
             if self._stop():
                 raise StoppedWhileAway(
-                    f"clickhouse {describe(self._settings)} is away; what it has not taken is read again at the next start"
+                    f"clickhouse {describe(self._settings)} is away; what it has not taken is read again at the next"
+                    " start"
                 )
             self._sleep(min(left, LOOK_SECONDS))
             left -= LOOK_SECONDS

@@ -80,9 +80,7 @@ FILLS: Final = Child(
         *_same(pa.list_(_NUMBER), "shares"),
     ),
 )
-POD_METRICS: Final = Child(
-    "pod_metric_rows", "pods", (*_same(_TEXT, "pod"), *_same(_NUMBER, "equity", "fraction"))
-)
+POD_METRICS: Final = Child("pod_metric_rows", "pods", (*_same(_TEXT, "pod"), *_same(_NUMBER, "equity", "fraction")))
 CHILDREN: Final = (INTENTS, TARGETS, CLIPS, ORDERS, FILLS, POD_METRICS)
 
 #: Columns that are texts of the document, and one that is the document.

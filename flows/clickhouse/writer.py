@@ -79,7 +79,9 @@ class DecisionWriter:
         try:
             parsed, body = parse_decision(line)
             if not parsed.is_intact():
-                raise MalformedLine(f"decision {parsed.sequence} of {parsed.portfolio}: the hash is not that of the body")
+                raise MalformedLine(
+                    f"decision {parsed.sequence} of {parsed.portfolio}: the hash is not that of the body"
+                )
         except MalformedLine as error:
             self._rejected.add(topic, partition, offset, str(error), line)
             self.rejected += 1
@@ -121,8 +123,8 @@ class DecisionWriter:
             raise DecisionsMissing(f"{where} follows {head[0]}: {line.sequence - head[0] - 1} decision(s) are missing")
         elif line.previous != head[1]:
             raise DivergedFromLog(
-                f"{where} names {line.previous[:12]} as its predecessor, stored is {head[1][:12]}: it is of another run; "
-                "use another clickhouse.database for it"
+                f"{where} names {line.previous[:12]} as its predecessor, stored is {head[1][:12]}: it is of another "
+                "run; use another clickhouse.database for it"
             )
         self._heads[line.portfolio] = (line.sequence, line.hash)
 
@@ -133,8 +135,8 @@ class DecisionWriter:
         known = stored.get(line.sequence)
         if known is not None and known != line.hash:
             raise DivergedFromLog(
-                f"{where} has hash {line.hash[:12]}, stored is {known[:12]}: the two come of different runs; use another "
-                "clickhouse.database for this one"
+                f"{where} has hash {line.hash[:12]}, stored is {known[:12]}: the two come of different runs; use "
+                "another clickhouse.database for this one"
             )
 
     def _read_head(self, portfolio: str) -> tuple[int, str] | None:

@@ -64,7 +64,9 @@ class DeadLetterPart(StatefulSinkPartition["DeadLetters | Beat", DeadLetterState
 
     def write_batch(self, values: list[DeadLetters | Beat]) -> None:
         """Appends rows in the order in which they come, which is offset order."""
-        self._file.append([dead_letter_line(row) for letters in values if not isinstance(letters, Beat) for row in letters.rows])
+        self._file.append(
+            [dead_letter_line(row) for letters in values if not isinstance(letters, Beat) for row in letters.rows]
+        )
 
     def snapshot(self) -> DeadLetterState:
         """Where the next line begins."""

@@ -23,7 +23,7 @@ def decision_line(body: bytes, digest: str, envelope: bytes) -> bytes:
 
 
 def envelope_json(envelope: Mapping[str, Any]) -> bytes:
-    """An envelope as JSON: key id, trace ids, code version. Raises ValueError for a key that :func:`split_line` needs."""
+    """An envelope as JSON: key id, trace ids, code version. ValueError for keys that :func:`split_line` needs."""
     if "envelope" in envelope:
         raise ValueError("envelope: the key 'envelope' is not free; name it otherwise")
     return canonical_json(dict(envelope))

@@ -1,8 +1,8 @@
 """kcat's ``-J`` envelope: one JSON object a record and line, as ``kcat -C -J`` prints it.
 
 Beyond what kcat writes, four optional fields keep what kcat loses: ``ts_ns`` (kcat's ``ts`` is in ms) and
-``payload_base64``, ``key_base64``, ``headers_base64`` for bytes that are no UTF-8. kcat itself writes such bytes raw into
-the JSON string; reading gives them back unchanged.
+``payload_base64``, ``key_base64``, ``headers_base64`` for bytes that are no UTF-8. kcat itself writes such bytes raw
+into the JSON string; reading gives them back unchanged.
 """
 
 from __future__ import annotations

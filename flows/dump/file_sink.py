@@ -1,8 +1,8 @@
 """Decisions and orders into files, exactly once over crashes (design, "Exactly once", promises 3 and 4).
 
 A portfolio has a part of its own, ``parts/<portfolio>/decisions.jsonl`` and ``orders.jsonl``; :mod:`flows.dump.finish`
-merges them. Within a batch the decisions are on disk before the first order is appended. After a crash, what lies beyond
-the snapshot is read back, compared with what the flow repeats, and skipped; a difference ends the run.
+merges them. Within a batch the decisions are on disk before the first order is appended. After a crash, what lies
+beyond the snapshot is read back, compared with what the flow repeats, and skipped; a difference ends the run.
 """
 
 from __future__ import annotations

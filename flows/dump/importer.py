@@ -97,8 +97,8 @@ def import_bars(
         out: folder for the dump; must not exist, or be empty.
         interval: bar interval ("1h"); None: the most frequent step between each symbol's first bars.
         stamp: which end of the bar the files' times name. None: as the format says (Binance and CCXT stamp the
-            opening); where it does not say, the opening is assumed with a notice: of the two mistakes it is the one that
-            delays bars instead of showing them too early.
+            opening); where it does not say, the opening is assumed with a notice: of the two mistakes it is the one
+            that delays bars instead of showing them too early.
         partitions: partitions of the market topic; partitioner, partition_map: where symbols go.
         keep_bad: keep rows that are no bars, so that the flow dead-letters them.
         form, compression: of the partition files.

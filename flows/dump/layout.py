@@ -1,7 +1,7 @@
 """What a dump is, and how one is opened.
 
-A dump is a folder. Normal layout: ``<role>/<partition>.jsonl[.gz|.zst]`` or ``<role>/<partition>.parquet`` for the roles
-market, signals, fills, overlay and control, ``dump.json`` (see :class:`flows.dump.manifest.Manifest`) and
+A dump is a folder. Normal layout: ``<role>/<partition>.jsonl[.gz|.zst]`` or ``<role>/<partition>.parquet`` for the
+roles market, signals, fills, overlay and control, ``dump.json`` (see :class:`flows.dump.manifest.Manifest`) and
 ``instruments.json``. Any other folder with envelope files, as kcat writes them, is a foreign dump: it is split into
 normal layout once.
 """

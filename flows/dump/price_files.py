@@ -1,7 +1,7 @@
 """Price files as columns: Binance klines with and without header, CCXT, and tables with usual column names.
 
-Every file becomes one :class:`PriceTable`. Nothing is judged here but whether the file can be read at all: bad rows keep
-NaN prices or no time and are refused, or kept, by the importer.
+Every file becomes one :class:`PriceTable`. Nothing is judged here but whether the file can be read at all: bad rows
+keep NaN prices or no time and are refused, or kept, by the importer.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ def _symbols(path: Path, table: Any, names: list[str]) -> list[str]:
 
 
 def symbol_from_name(path: Path) -> str:
-    """The symbol that a file is named for: ``BTCUSDT-1h-2024-01.csv.gz`` and ``BTC_USDT-1h.csv`` are BTCUSDT, BTC_USDT."""
+    """The symbol a file is named for: ``BTCUSDT-1h-2024-01.csv.gz`` and ``BTC_USDT-1h.csv`` are BTCUSDT, BTC_USDT."""
     stem = re.sub(r"(\.csv(\.gz|\.zst)?|\.parquet)$", "", path.name, flags=re.IGNORECASE)
     symbol = re.split(r"[-_ ](?=\d)", stem)[0]
     if not symbol:

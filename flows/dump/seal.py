@@ -76,7 +76,7 @@ def seal(
 
 
 def latest_event(records: Records, max_future: int) -> int:
-    """Largest event time (ns) of messages at most ``max_future`` ns ahead of their record; BEGINNING when there is none."""
+    """Largest event time (ns) of messages at most ``max_future`` ns ahead of their record; BEGINNING without any."""
     latest = BEGINNING
     for payload, recorded in zip(records.payloads, records.timestamps.tolist(), strict=True):
         if payload is None:

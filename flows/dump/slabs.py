@@ -21,8 +21,8 @@ def slab_borders(manifest: Manifest, records_per_slab: int = RECORDS_PER_SLAB) -
     """Strictly increasing record timestamps (ns) at which slabs end; the last is :data:`END`.
 
     About ``records_per_slab`` records of all partitions together lie between two borders, as the samples in the
-    manifest tell. A timestamp gone wrong moves no border but its own, because samples are weighed by records. Records of
-    one single timestamp are never parted.
+    manifest tell. A timestamp gone wrong moves no border but its own, because samples are weighed by records. Records
+    of one single timestamp are never parted.
     """
     if records_per_slab < 1:
         raise ValueError(f"records_per_slab: {records_per_slab} given, at least 1 is needed")

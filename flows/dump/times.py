@@ -24,8 +24,8 @@ _DATE = re.compile(r"(19|20)\d{6}")
 def epoch_unit(largest: float) -> int:
     """Nanoseconds of the unit in which a column of epochs is written, from its largest magnitude.
 
-    Seconds are below 1e11 (year 5138), milliseconds below 1e14, microseconds below 1e17, nanoseconds above; so ms before
-    1973-03 would be taken for seconds.
+    Seconds are below 1e11 (year 5138), milliseconds below 1e14, microseconds below 1e17, nanoseconds above; so ms
+    before 1973-03 would be taken for seconds.
     """
     return next((unit for limit, unit in _UNITS if largest < limit), 1)
 

@@ -102,7 +102,9 @@ class ChainCheck:
         if line.previous != GENESIS:
             state.missing = set(range(FIRST_SEQUENCE, min(line.sequence, 1_000_000)))
             if state.first is None and not self._place_malformed(state, line, FIRST_SEQUENCE):
-                self._report(state, line, Verdict.DROPPED, "the journal does not begin where its chain does", FIRST_SEQUENCE)
+                self._report(
+                    state, line, Verdict.DROPPED, "the journal does not begin where its chain does", FIRST_SEQUENCE
+                )
                 state.jump = state.first
 
     def _jump(self, state: _Portfolio, line: JournalLine, expected: int) -> None:
@@ -131,14 +133,14 @@ class ChainCheck:
         state.missing.discard(line.sequence)
         jump = state.jump
         if jump is not None and state.first is jump and jump.sequence == line.sequence:
-            text = f"decision {line.sequence} of portfolio {line.portfolio} stands after later ones, in line {line.number}"
+            text = (
+                f"decision {line.sequence} of portfolio {line.portfolio} stands after later ones, in line {line.number}"
+            )
             state.first = Finding(Verdict.REORDERED, text, line.portfolio, line.sequence, jump.line)
             state.jump = None
 
     @staticmethod
-    def _report(
-        state: _Portfolio, line: JournalLine, verdict: Verdict, text: str, sequence: int | None = None
-    ) -> None:
+    def _report(state: _Portfolio, line: JournalLine, verdict: Verdict, text: str, sequence: int | None = None) -> None:
         if state.first is None:
             bad = line.sequence if sequence is None else sequence
             text = f"decision {bad} of portfolio {line.portfolio}, line {line.number}: {text}"

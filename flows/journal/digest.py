@@ -125,7 +125,9 @@ def _digest_by_portfolio(source: Path, key_of: Callable[[bytes], Keyed]) -> str:
             if portfolio not in parts:
                 parts[portfolio] = stack.enter_context(tempfile.TemporaryFile())
             if sequence <= last.get(portfolio, -1):
-                raise JournalDamaged(f"{source}: portfolio {portfolio}: sequence {sequence} comes after {last[portfolio]}")
+                raise JournalDamaged(
+                    f"{source}: portfolio {portfolio}: sequence {sequence} comes after {last[portfolio]}"
+                )
             last[portfolio] = sequence
             parts[portfolio].write(item + b"\n")
         whole = hashlib.sha256()

@@ -82,7 +82,9 @@ def explain_order(
     evidence: Evidence = JournalEvidence(source) if isinstance(source, Path) else ClickHouseEvidence(source)
     line = evidence.order_decision(client_order_id)
     if line is None:
-        raise OrderUnknown(f"order {client_order_id}: no decision holds it; ids stand in orders.jsonl and in the view orders")
+        raise OrderUnknown(
+            f"order {client_order_id}: no decision holds it; ids stand in orders.jsonl and in the view orders"
+        )
     body = line.body()
     orders = body.orders
     if orders is None:
@@ -100,7 +102,9 @@ def explain_order(
     targets = _targets(standing, body)
     clips = _standing_clips(standing, body) + clips_for(body, symbol)
     intents = _intents(standing, _Schedules(configuration, body.portfolio), feature_names or {})
-    return _assemble(line, body, orders, row, targets, intents, clips, (fills, cancels), evidence.wire_order(client_order_id))
+    return _assemble(
+        line, body, orders, row, targets, intents, clips, (fills, cancels), evidence.wire_order(client_order_id)
+    )
 
 
 def _assemble(
@@ -200,9 +204,7 @@ def _attribution(targets: list[TargetExplained], sequence: int) -> dict[str, flo
     return {pod: change / total for pod, change in changes.items()} if total > 0 else {}
 
 
-def _intents(
-    standing: _Standing, schedules: _Schedules, names: Mapping[str, Sequence[str]]
-) -> list[IntentExplained]:
+def _intents(standing: _Standing, schedules: _Schedules, names: Mapping[str, Sequence[str]]) -> list[IntentExplained]:
     explained: list[IntentExplained] = []
     for (pod, schedule), (body, row) in sorted(standing.intents.items()):
         table = body.intents

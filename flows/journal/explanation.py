@@ -142,7 +142,7 @@ def reason_text(code: str) -> str:
 
 
 def clips_for(body: DecisionBody, symbol: str, pod: str | None = None) -> list[ClipExplained]:
-    """The decision's clips that touch ``symbol`` (or all symbols: an empty one), in their order; of ``pod`` if given."""
+    """The decision's clips that touch ``symbol`` (an empty one: all symbols), in their order; of ``pod`` if given."""
     table = body.clips
     if table is None:
         return []

@@ -78,9 +78,7 @@ def parse_decision(line: bytes) -> tuple[JournalLine, DecisionBody]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedLine(str(error)) from None
     return (
-        JournalLine(
-            raw, outer.hash, outer.envelope, body.portfolio, body.sequence, body.previous, body.cycle
-        ),
+        JournalLine(raw, outer.hash, outer.envelope, body.portfolio, body.sequence, body.previous, body.cycle),
         body,
     )
 

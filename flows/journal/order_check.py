@@ -1,4 +1,4 @@
-"""Each order and cancel stands in exactly one decision, in sequence, with the same quantity, and no other order exists."""
+"""Each order and cancel stands in exactly one decision, in sequence, with the same quantity, and there is no other."""
 
 from __future__ import annotations
 

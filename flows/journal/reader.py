@@ -1,4 +1,4 @@
-"""Streams journal and order lines from a file (plain, .gz, .zst), a run's folder, or standard input; memory stays flat."""
+"""Streams journal and order lines from a file (plain, .gz, .zst), a run's folder, or standard input, in flat memory."""
 
 from __future__ import annotations
 
@@ -71,7 +71,9 @@ def decisions_file(path: Path) -> Path:
 def open_stream(path: Path) -> Iterator[IO[bytes]]:
     """The decompressed bytes of ``path`` (``-`` is standard input); compression is told by content, not by name."""
     try:
-        buffered = _standard_input() if path == STANDARD_INPUT else io.BufferedReader(path.open("rb", buffering=0), _BUFFER)
+        buffered = (
+            _standard_input() if path == STANDARD_INPUT else io.BufferedReader(path.open("rb", buffering=0), _BUFFER)
+        )
     except OSError as error:
         raise JournalUnusable(f"{path}: cannot be read: {error.strerror}") from None
     try:

@@ -104,14 +104,17 @@ def _add_fills(tree: Tree, order: OrderExplanation) -> None:
         branch.add(f"{event_time(fill.cycle)}  {number(fill.quantity)} at {number(fill.price)}, fee {number(fill.fee)}")
 
     for cancel in order.cancels:
-        branch.add(f"{event_time(cancel.cycle)}  cancelled: [yellow]{cancel.reason}[/]  [dim]{escape(cancel.explanation)}[/]")
+        branch.add(
+            f"{event_time(cancel.cycle)}  cancelled: [yellow]{cancel.reason}[/]  [dim]{escape(cancel.explanation)}[/]"
+        )
 
 
 def _add_decision(tree: Tree, order: OrderExplanation) -> None:
     decision = order.decision
     branch = tree.add(
         f"[bold]Decision[/] {decision.sequence} of {escape(order.portfolio)} at {event_time(decision.cycle)},"
-        f" {decision.trading_state}, equity {number(decision.equity)}, gross exposure {number(decision.gross_exposure)}, net {number(decision.net_exposure)}"
+        f" {decision.trading_state}, equity {number(decision.equity)},"
+        f" gross exposure {number(decision.gross_exposure)}, net {number(decision.net_exposure)}"
     )
     for row in decision.inputs:
         branch.add(f"input {escape(row.topic)}/{row.partition} offsets {row.first_offset}..{row.last_offset}")
@@ -132,8 +135,8 @@ def verification_view(result: Verification) -> RenderableType:
 def difference_view(result: Difference, left: str, right: str) -> RenderableType:
     """Counts, and the first differing decision side by side."""
     counts = (
-        f"{result.left_decisions:,} and {result.right_decisions:,} decisions: {result.equal:,} equal, {result.changed:,} "
-        f"changed, {result.only_left:,} only left, {result.only_right:,} only right"
+        f"{result.left_decisions:,} and {result.right_decisions:,} decisions: {result.equal:,} equal, "
+        f"{result.changed:,} changed, {result.only_left:,} only left, {result.only_right:,} only right"
     )
     first = result.first
     if first is None:

@@ -101,8 +101,8 @@ class KafkaAppendSink(FixedPartitionedSink["Frame | Beat", dict[str, Any]], Gene
             was, is_now = resume_state.get(name), getattr(now, name)
             if was != is_now:
                 raise SnapshotIncompatible(
-                    f"sink {self._name} of {key}: {name} was {was!r} and is now {is_now!r}; resume with the version and "
-                    "configuration that wrote the snapshot, or start on a new recovery folder"
+                    f"sink {self._name} of {key}: {name} was {was!r} and is now {is_now!r}; resume with the version "
+                    "and configuration that wrote the snapshot, or start on a new recovery folder"
                 )
         return msgspec.convert(resume_state, AppendSnapshot)
 

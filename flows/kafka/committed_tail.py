@@ -110,9 +110,9 @@ def _at_end(message: Message, channel: Channel, start: int | None, end: int) -> 
         return (message.offset() or 0) >= end
     if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
         raise InputLost(
-            f"topic {channel.topic} partition {channel.partition}: offset {start}, up to which the snapshot knows what is "
-            "committed, is not in the log (deleted by retention, or the topic was made anew); restore the topic: without "
-            "it nobody can tell which orders were already sent"
+            f"topic {channel.topic} partition {channel.partition}: offset {start}, up to which the snapshot knows what "
+            "is committed, is not in the log (deleted by retention, or the topic was made anew); restore the topic: "
+            "without it nobody can tell which orders were already sent"
         )
     if error.retriable() or error.code() in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN):
         return False

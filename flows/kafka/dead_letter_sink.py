@@ -41,7 +41,7 @@ def dead_letter_value(row: DeadLetterRow) -> bytes:
 def dead_letter_sink(
     client: ClientSettings, cluster_id: str, topic: str, sources: Sequence[tuple[str, int]]
 ) -> KafkaAppendSink[DeadLetters]:
-    """The sink for ``sources``, the (role, partition) pairs that the flow reads. Key items by :func:`dead_letter_key`."""
+    """The sink for ``sources``, the (role, partition) pairs that are read. Key items by :func:`dead_letter_key`."""
     keys = [dead_letter_key(role, partition) for role, partition in sources]
     return KafkaAppendSink(client, cluster_id, "dead_letters", topic, keys, _values)
 

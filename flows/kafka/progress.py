@@ -1,4 +1,4 @@
-"""The ``progress`` topic: how far each portfolio is, and whether the cluster drains (design, "Run-ahead", "Clean stop").
+"""The ``progress`` topic: how far portfolios are, and whether the cluster drains (design, "Run-ahead", "Clean stop").
 
 It changes when things are read, never what is decided. It is small, compacted and has one partition. Every record says
 which *run* of the cluster wrote it, since what an earlier run left there says nothing about this one.
@@ -6,6 +6,7 @@ which *run* of the cluster wrote it, since what an earlier run left there says n
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Collection
 from typing import Final
@@ -66,11 +67,9 @@ class ProgressWriter:
     def _produce(self, key: bytes, cycle: int | None) -> None:
         value = msgspec.json.encode(_Progress(self._run, cycle))
         producer = self._opened()
-        try:
+        # With a broker that is away so long that the buffer is full, the next cycle says more than this one.
+        with contextlib.suppress(BufferError):
             producer.produce(self._topic, value, key, PARTITION)
-        except BufferError:
-            # A broker that is away this long: the next cycle says more than this one.
-            pass
         producer.poll(0)
 
     def _opened(self) -> Producer:

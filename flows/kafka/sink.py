@@ -243,7 +243,7 @@ def _resumed(portfolio: str, resume_state: dict[str, Any], now: SinkSnapshot) ->
         was, is_now = getattr(state, name), getattr(now, name)
         if was != is_now:
             raise SnapshotIncompatible(
-                f"sink of portfolio {portfolio}: {name} was {was!r} and is now {is_now!r}; put it back, or change it over "
-                "a clean stop and a new recovery folder"
+                f"sink of portfolio {portfolio}: {name} was {was!r} and is now {is_now!r}; put it back, or change it "
+                "over a clean stop and a new recovery folder"
             )
     return state

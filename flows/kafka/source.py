@@ -1,4 +1,4 @@
-"""Batched Kafka source: one consumer for each partition, offsets in recovery state (design, "Edges", "Stale snapshots").
+"""Batched Kafka source: a consumer for each partition, offsets in recovery state (design, "Edges", "Stale snapshots").
 
 bytewax's stock source makes an object for each message; this one emits at most one
 :class:`~operators.frames.RecordBlock` for each poll.
@@ -119,8 +119,8 @@ class KafkaSource(FixedPartitionedSource[RecordBlock, SourceSnapshot]):
             for key, value in wanted.items():
                 if state.get(key) != value:
                     raise SnapshotIncompatible(
-                        f"source {self._role}: its snapshot has {key} {state.get(key)!r}, this run {value!r}; resume with "
-                        "the configuration and version that wrote it, or start on a new recovery folder"
+                        f"source {self._role}: its snapshot has {key} {state.get(key)!r}, this run {value!r}; resume "
+                        "with the configuration and version that wrote it, or start on a new recovery folder"
                     )
             position = LogPosition(partition, int(state["position"]), int(state["shift"]))
             return int(state["offset"]), position

@@ -1,4 +1,4 @@
-"""Exactly once into Kafka: a transactional producer that compares before it repeats (design, "Exactly once into Kafka").
+"""Exactly once into Kafka: a transactional producer compares before it repeats (design, "Exactly once into Kafka").
 
 One :class:`TransactionalLog` has one fixed transactional id and one key. What it writes comes in *groups* that are
 committed whole (a decision and its orders). Groups that are committed already, by a run that died, are recognised by
@@ -268,8 +268,8 @@ class CommittedTail:
             committed = self._left[entry.channel].popleft() if self._left[entry.channel] else None
             if committed is None:
                 raise DivergedFromLog(
-                    f"{entry.label}: topic {entry.channel.topic} partition {entry.channel.partition} has no such record, "
-                    "while others of the same transaction are committed; " + _HOW_TO_GO_ON
+                    f"{entry.label}: topic {entry.channel.topic} partition {entry.channel.partition} has no such "
+                    "record, while others of the same transaction are committed; " + _HOW_TO_GO_ON
                 )
             if committed.digest != entry.digest:
                 raise DivergedFromLog(

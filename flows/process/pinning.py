@@ -22,6 +22,11 @@ _EVERYWHERE: Final = {
     "NUMBA_NUM_THREADS": "1",
     "NUMBA_CPU_NAME": "generic",
     "NUMBA_DISABLE_INTEL_SVML": "1",
+    # As flows.process.kernel_cache.LOCATORS, which cannot be imported here: it loads numba.
+    "NUMBA_CACHE_LOCATOR_CLASSES": (
+        "flows.process.kernel_cache.ProvidedFolder,flows.process.kernel_cache.BesideTheSource,"
+        "flows.process.kernel_cache.UserFolder,UserProvidedCacheLocator,InTreeCacheLocator,UserWideCacheLocator"
+    ),
 }
 
 _X86_64: Final = {

@@ -98,7 +98,7 @@ class CurveBuilder:
         )
 
     def _roll_day(self, time: int) -> None:
-        """At a change of the UTC date, the value before it closes the days gone by; a cycle at midnight ends its day."""
+        """At a change of UTC date, the value before it closes the days gone by; a cycle at midnight ends its day."""
         day = (time - 1) // DAY_NS
         if self._day is not None and self._last is not None and day > self._day:
             # Days without a decision had no return.

@@ -19,7 +19,7 @@ DAY_NS: Final = 86_400_000_000_000
 
 
 class PodSummary(Struct, frozen=True, kw_only=True):
-    """A pod's own book, which began at 1.0. ``fraction`` is its share of capital at the end, ``max_drawdown`` positive."""
+    """A pod's own book, which began at 1.0. ``fraction`` is its final share of capital, ``max_drawdown`` positive."""
 
     pod: str
     equity: float

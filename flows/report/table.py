@@ -28,6 +28,7 @@ def _portfolio(portfolio: PortfolioSummary) -> Table:
     table.add_column(justify="right")
     table.add_column(style="dim")
     table.add_column(justify="right")
+    largest = _ratio(portfolio.gross_exposure_max, "x")
     rows = [
         ("From", event_time(portfolio.first_cycle), "Profit", f"{portfolio.profit:,.0f}"),
         ("To", event_time(portfolio.last_cycle), "Return", _percent(portfolio.total_return)),
@@ -35,7 +36,7 @@ def _portfolio(portfolio: PortfolioSummary) -> Table:
         ("Orders", f"{portfolio.orders:,}", "Max drawdown", _percent(portfolio.max_drawdown)),
         ("Fills", f"{portfolio.fills:,}", "Sharpe ratio", _ratio(portfolio.sharpe)),
         ("Fees", f"{portfolio.fees:,.0f}", "Volatility a year", _percent(portfolio.volatility)),
-        ("Turnover a year", _ratio(portfolio.turnover_per_year, "x"), "Max gross exposure", _ratio(portfolio.gross_exposure_max, "x")),
+        ("Turnover a year", _ratio(portfolio.turnover_per_year, "x"), "Max gross exposure", largest),
         ("Trading state", portfolio.trading_state, "Net exposure", _range(portfolio)),
     ]  # fmt: skip
     for row in rows:

@@ -16,9 +16,8 @@ from schemas.configuration.base import seconds_to_nanoseconds
 from schemas.configuration.portfolio import CapitalPolicy, FixedWeight, InverseVolatility
 
 
-
 class Capital:
-    """Fractions of one portfolio's pods. Rebalances on the first cycle, after the interval, on drift, and when forced."""
+    """Fractions of one portfolio's pods. Rebalances first of all, after the interval, on drift, and when forced."""
 
     def __init__(self, plan: Plan, portfolio: int) -> None:
         own = plan.portfolios[portfolio]
@@ -46,8 +45,11 @@ class Capital:
         self._forced = True
 
     def note_days(self, pod: int, returns: Float64) -> None:
-        """Completed daily returns of a pod, in order."""
+        """Completed daily returns of a pod, in order. Days before its first position tell nothing of it."""
         kept = self._returns[pod]
+        if not kept:
+            begun = np.flatnonzero(returns)
+            returns = returns[begun[0] :] if len(begun) else returns[:0]
         kept += returns.tolist()
         del kept[: max(0, len(kept) - self._keep)]
 
@@ -107,5 +109,3 @@ class Capital:
         self.fractions, self._anchor = snapshot["fractions"].copy(), snapshot["anchor"].copy()
         self._last, self._forced = snapshot["last"], snapshot["forced"]
         self._returns = [list(r) for r in snapshot["returns"]]
-
-

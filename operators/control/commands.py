@@ -12,6 +12,8 @@ from schemas.reasons import Reason
 EVERY_PORTFOLIO = "*"
 TRADING_STATES = ("ACTIVE", "REDUCING", "HALTED")
 KILL_MODES = ("freeze", "flatten")
+#: What may stand in the body of each command: a typo must not pass for a default.
+_BODY = {"kill": {"mode"}, "arm": set[str](), "trading_state": {"state"}, "force_rebalance": set[str]()}
 _SCOPES = {
     "kill": ("global", "portfolio", "pod", "strategy", "schedule", "symbol"),
     "arm": ("global", "portfolio", "pod", "strategy", "schedule", "symbol"),
@@ -35,7 +37,8 @@ class Verdict:
 
 @dataclass(slots=True)
 class KillSwitches:
-    """Set kill switches: (scope, name) -> mode. Whole-portfolio switches have the scope "portfolio" and name ""."""
+    """Set kill switches: (scope, name) -> mode. Those of everything and of the whole portfolio have no name; each is
+    lifted at the scope that set it."""
 
     switches: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -43,14 +46,35 @@ class KillSwitches:
         """``freeze``, ``flatten`` or None for a single switch."""
         return self.switches.get((scope, name))
 
+    def everything(self) -> str | None:
+        """What the switches over everything and over the whole portfolio say."""
+        return stronger(self.mode("global"), self.mode("portfolio"))
+
+    def covers(self, pod: str, strategy: str, schedule: str, symbol: str) -> str | None:
+        """The strongest switch over what a schedule does in a symbol."""
+        mode = self.everything()
+        for scope, name in (("pod", pod), ("strategy", strategy), ("schedule", schedule), ("symbol", symbol)):
+            mode = stronger(mode, self.mode(scope, name))
+        return mode
+
     def apply(self, command: ControlCommand) -> None:
         """Sets or lifts the switch that an accepted ``kill`` or ``arm`` names."""
-        scope = "portfolio" if command.target.scope == "global" else command.target.scope
-        key = (scope, "" if scope == "portfolio" else command.target.name)
+        key = switch_of(command)
         if command.command == "kill":
             self.switches[key] = command.body.get("mode", "freeze")
         else:
             self.switches.pop(key, None)
+
+
+def switch_of(command: ControlCommand) -> tuple[str, str]:
+    """(scope, name) of the switch that a ``kill`` or ``arm`` means."""
+    scope = command.target.scope
+    return scope, "" if scope in ("global", "portfolio") else command.target.name
+
+
+def stronger(one: str | None, other: str | None) -> str | None:
+    """``flatten`` over ``freeze`` over nothing."""
+    return "flatten" if "flatten" in (one, other) else one or other
 
 
 class CommandJudge:
@@ -61,6 +85,8 @@ class CommandJudge:
         pods = [plan.pods[p] for p in own.pods]
         schedules = [plan.schedules[s] for p in pods for s in p.schedules]
         self._portfolio = own.id
+        self._others = frozenset(p.id for p in plan.portfolios) - {own.id}
+        self._first = portfolio == 0
         self._known: dict[str, frozenset[str]] = {
             "pod": frozenset(p.id for p in pods),
             "schedule": frozenset(s.id for s in schedules),
@@ -70,8 +96,14 @@ class CommandJudge:
         self._seen: dict[str, None] = {}
 
     def concerns(self, command: ControlCommand) -> bool:
-        """True when the command is addressed to this portfolio."""
-        return command.portfolio in (EVERY_PORTFOLIO, self._portfolio)
+        """True when the command is addressed to this portfolio. What names a portfolio that does not exist concerns the
+        first one, which refuses it: no command is lost without a word."""
+        addressees = {command.portfolio} - {EVERY_PORTFOLIO}
+        if command.target.scope == "portfolio" and command.target.name:
+            addressees.add(command.target.name)
+        if addressees <= {self._portfolio}:
+            return True
+        return self._first and not addressees <= self._others | {self._portfolio}
 
     def judge(self, command: ControlCommand, cycle: int) -> Verdict:
         """The verdict on ``command`` in ``cycle``; an accepted id is remembered."""
@@ -89,6 +121,10 @@ class CommandJudge:
         if command.expires_at is not None and cycle > command.expires_at:
             return Verdict(Reason.CONTROL_EXPIRED, f"expired at {command.expires_at}")
         target = command.target
+        named = target.name if target.scope == "portfolio" and target.name else self._portfolio
+        for portfolio in (command.portfolio, named):
+            if portfolio not in (EVERY_PORTFOLIO, self._portfolio):
+                return Verdict(Reason.CONTROL_UNKNOWN_TARGET, f"no portfolio {portfolio!r}")
         if target.scope not in scopes:
             return Verdict(Reason.CONTROL_UNKNOWN_TARGET, f"{command.command} does not apply to scope {target.scope}")
         if target.scope in self._known and target.name not in self._known[target.scope]:
@@ -106,11 +142,16 @@ class CommandJudge:
 
 def _judge_body(command: ControlCommand) -> Verdict:
     body: dict[str, Any] = command.body
+    unknown = sorted(set(body) - _BODY[command.command])
+    if unknown:
+        return Verdict(Reason.CONTROL_BAD_BODY, f"unknown: {', '.join(unknown)}")
     if command.command == "kill" and body.get("mode", "freeze") not in KILL_MODES:
         return Verdict(Reason.CONTROL_BAD_BODY, f"mode {body.get('mode')!r} is not one of {', '.join(KILL_MODES)}")
     if command.command == "trading_state" and body.get("state") not in TRADING_STATES:
-        return Verdict(Reason.CONTROL_BAD_BODY, f"state {body.get('state')!r} is not one of {', '.join(TRADING_STATES)}")
+        return Verdict(
+            Reason.CONTROL_BAD_BODY, f"state {body.get('state')!r} is not one of {', '.join(TRADING_STATES)}"
+        )
     rearms = command.command == "arm" or (command.command == "trading_state" and body.get("state") == "ACTIVE")
-    if rearms and not command.note.strip():
-        return Verdict(Reason.CONTROL_NOTE_REQUIRED, "say in `note` why trading may go on")
+    if rearms and not (command.note.strip() and command.operator.strip()):
+        return Verdict(Reason.CONTROL_NOTE_REQUIRED, "name the operator, and say in `note` why trading may go on")
     return Verdict(Reason.CONTROL_ACCEPTED)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from operators.frames import Bool, Int64
-from operators.plan import Plan
+
+if TYPE_CHECKING:
+    from operators.plan import Plan
 
 MINUTE = 60_000_000_000
 DAY = 86_400_000_000_000
@@ -27,7 +29,7 @@ class Expectations(NamedTuple):
         interval_ns: [K] interval lengths in ns.
         listed_from, listed_until: [S] UTC ns.
         calendar: [S] row of ``open_minutes``.
-        open_minutes: [calendars, 10081] True where a bar may close in that minute of the week (0..10080).
+        opened: [calendars, 10081] in how many minutes of the week up to each (0..10080) a bar may close.
         holidays: [calendars, H] days since 1970, padded.
         cycle_ns: cycle length.
         step_ns: distance of cycles at which anything can be expected.
@@ -38,7 +40,7 @@ class Expectations(NamedTuple):
     listed_from: Int64
     listed_until: Int64
     calendar: Int64
-    open_minutes: Bool
+    opened: Int64
     holidays: Int64
     cycle_ns: int
     step_ns: int
@@ -53,9 +55,11 @@ def expectations(plan: Plan, group: int) -> Expectations:
         uses[plan.schedules[number].interval, local] = True
     pod_symbols = {int(s) for pod in plan.pods for s in pod.symbols}
     for n, symbol in enumerate(own):
-        # A symbol that nobody trades but that converts a currency reports its own shortest interval.
+        # A symbol that nobody trades but that converts a currency reports its own interval.
         if int(symbol) in pod_symbols and not uses[:, n].any():
-            uses[0, n] = True
+            own_interval = instruments[n].interval
+            known = own_interval if own_interval in plan.intervals else plan.default_interval
+            uses[plan.intervals.index(known), n] = True
     names = [name for name, _ in plan.calendars]
     open_minutes = np.zeros((len(names), 10_081), np.bool_)
     closed_days: list[list[int]] = []
@@ -63,7 +67,6 @@ def expectations(plan: Plan, group: int) -> Expectations:
         for session in calendar.sessions:
             open_minutes[row, session.start_minute + 1 : session.end_minute + 1] = True
         closed_days.append(sorted((d - date(1970, 1, 1)).days for d in calendar.holidays))
-    open_minutes[:, 0] = open_minutes[:, 10_080]
     width = max(1, *(len(days) for days in closed_days))
     holidays = np.full((len(names), width), _NO_HOLIDAY, np.int64)
     for row, days in enumerate(closed_days):
@@ -74,7 +77,7 @@ def expectations(plan: Plan, group: int) -> Expectations:
         listed_from=np.array([i.listed_from if i.listed_from is not None else -(2**62) for i in instruments], np.int64),
         listed_until=np.array([i.listed_until if i.listed_until is not None else 2**62 for i in instruments], np.int64),
         calendar=np.array([names.index(i.calendar) for i in instruments], np.int64),
-        open_minutes=open_minutes,
+        opened=np.cumsum(open_minutes, axis=1, dtype=np.int64),
         holidays=holidays,
         cycle_ns=plan.cycle_ns,
         step_ns=_step(plan, uses),
@@ -84,13 +87,28 @@ def expectations(plan: Plan, group: int) -> Expectations:
 def _step(plan: Plan, uses: Bool) -> int:
     used = plan.interval_ns[uses.any(axis=1)]
     common = int(np.gcd.reduce(used)) if len(used) else plan.cycle_ns
+    if common % WEEK == 0:
+        common = DAY
     return common if common % plan.cycle_ns == 0 else plan.cycle_ns
 
 
 @njit(cache=True)
 def interval_ends(interval_ns: int, cycle: int, cycle_ns: int) -> bool:
-    """True when a border of the interval lies in (cycle - cycle_ns, cycle]."""
-    return cycle // interval_ns > (cycle - cycle_ns) // interval_ns
+    """True when a border of the interval lies in (cycle - cycle_ns, cycle]; weeks end on Monday 00:00."""
+    at = cycle + _MONDAY_OFFSET if interval_ns % WEEK == 0 else cycle
+    return at // interval_ns > (at - cycle_ns) // interval_ns
+
+
+@njit(cache=True)
+def _opens_within(opened: Int64, cycle: int, cycle_ns: int) -> bool:
+    """True when a bar may close in (cycle - cycle_ns, cycle]: also in a session that ends inside the cycle."""
+    if cycle_ns >= WEEK:
+        return bool(opened[-1] > 0)
+    at = (cycle + _MONDAY_OFFSET) % WEEK
+    first, last = (at - cycle_ns) // MINUTE, (at + MINUTE - 1) // MINUTE
+    if first < 0:
+        return bool(opened[last] > 0 or opened[-1] > opened[first + 10_080])
+    return bool(opened[last] > opened[first])
 
 
 @njit(cache=True)
@@ -104,8 +122,7 @@ def is_expected(expected: Expectations, interval: int, symbol: int, cycle: int) 
     if cycle - expected.cycle_ns >= expected.listed_until[symbol] or cycle < expected.listed_from[symbol]:
         return False
     calendar = expected.calendar[symbol]
-    minute = ((cycle + _MONDAY_OFFSET) % WEEK + MINUTE - 1) // MINUTE
-    if not expected.open_minutes[calendar, minute]:
+    if not _opens_within(expected.opened[calendar], cycle, expected.cycle_ns):
         return False
     day = (cycle - 1) // DAY
     for holiday in expected.holidays[calendar]:

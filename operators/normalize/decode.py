@@ -36,6 +36,7 @@ from operators.frames import (
     MarketBlock,
     RecordBlock,
 )
+from operators.nesting import MAX_NESTING, too_deep
 from operators.normalize.market_rows import (
     KINDS,
     MARKET_ROWS,
@@ -66,6 +67,7 @@ class _Work:
     integers: Int64
     values: Float64
     usable: Bool
+    forming: Bool
     refused: list[DeadLetterRow] = field(default_factory=list)
     flaws: list[tuple[int, int, int]] = field(default_factory=list)
 
@@ -98,7 +100,7 @@ class MarketDecoder:
         """The block's usable rows as columns; everything else as dead letters."""
         lines = b"\n".join(block.payloads)
         one_line_each = lines.count(b"\n") == max(len(block.payloads) - 1, 0)
-        work = self._rows(block, lines if one_line_each else None)
+        work = self._rows(block, lines if one_line_each and _one_object_each(lines, len(block.payloads)) else None)
         if work.rows:
             self._columns(work)
         usable = work.usable
@@ -119,7 +121,7 @@ class MarketDecoder:
 
     # ------------------------------------------------------------ rows
     def _rows(self, block: RecordBlock, lines: bytes | None) -> _Work:
-        # A payload with a line feed of its own, an empty or an oversized one goes the slow way.
+        # A payload that is not plainly one object on one line, or an oversized one goes the slow way.
         if lines is not None and max(map(len, block.payloads), default=0) <= self._max_bytes:
             try:
                 rows = MARKET_ROWS.decode_lines(lines)
@@ -144,8 +146,12 @@ class MarketDecoder:
             reason, error = Reason.INPUT_EMPTY, "the payload is empty"
         elif len(payload) > self._max_bytes:
             reason, error = Reason.INPUT_TOO_LARGE, f"{len(payload)} bytes; max_payload_bytes is {self._max_bytes}"
+        elif too_deep(payload):
+            reason, error = Reason.INPUT_SCHEMA, f"nested more than {MAX_NESTING} levels deep"
         else:
             try:
+                # Strings of ignored fields are skipped unread: what is not UTF-8 is refused as a whole.
+                payload.isascii() or payload.decode("utf-8")
                 return MARKET_ROWS.decode(payload)
             except msgspec.ValidationError as fault:
                 reason, error = Reason.INPUT_SCHEMA, str(fault)
@@ -185,14 +191,17 @@ class MarketDecoder:
                 self._shape(work, row, *shape)
         self._check_symbols(work)
         self._check_values(work)
+        # A forming bar carries the close that it does not have yet: it may not even move the clock.
+        work.usable &= ~work.forming
 
     def _shape(self, work: _Work, row: int, kind_name: str, version: int, final: bool, interval: str) -> None:
         kind = KINDS.get(kind_name)
         if kind is None:
-            work.refuse(row, Reason.INPUT_TYPE, f"type {kind_name[:64]!r} is not one of {', '.join(KINDS)}")
+            error = f"type {kind_name[:64]!r} is not one of {', '.join(KINDS)}"
+            self._mismatch(work, row, Reason.INPUT_TYPE, error)
             return
         if version != SCHEMA_VERSION:
-            work.refuse(row, Reason.INPUT_VERSION, f"v {version}: this flow reads version {SCHEMA_VERSION}")
+            self._mismatch(work, row, Reason.INPUT_VERSION, f"v {version}: this flow reads version {SCHEMA_VERSION}")
             return
         if kind == BAR:
             index = self._intervals.get(interval)
@@ -203,17 +212,26 @@ class MarketDecoder:
                     interval_nanoseconds(interval)
                     kind = OTHER
                 except ValueError as error:
-                    work.refuse(row, Reason.INPUT_UNKNOWN_INTERVAL, str(error))
+                    self._mismatch(work, row, Reason.INPUT_UNKNOWN_INTERVAL, str(error)[:200])
                     return
-            # A forming bar carries the close that it does not have yet: it may not even move the clock.
-            work.usable[row] = final
+                reason, fault = row_fault(BAR, work.integers[:, row], work.values[:, row])
+                if reason is not Reason.NONE:
+                    self._mismatch(work, row, reason, fault)
+                    return
+            work.forming[row] = not final
         elif kind in (QUOTE, TRADE):
             try:
                 work.values[:, row] = quote_values(work.block.payloads[int(work.kept[row])], kind)
-            except msgspec.ValidationError as error:
-                work.refuse(row, Reason.INPUT_SCHEMA, str(error))
+            except msgspec.MsgspecError as error:
+                self._mismatch(work, row, Reason.INPUT_SCHEMA, str(error))
                 return
         work.integers[KIND, row] = kind
+
+    def _mismatch(self, work: _Work, row: int, reason: Reason, error: str) -> None:
+        work.refuse(row, reason, error)
+        symbol = int(work.integers[SYMBOL, row])
+        if symbol != _NOT_HERE:
+            work.flaws.append((int(work.integers[OFFSET, row]), symbol, FLAW_SCHEMA))
 
     def _check_symbols(self, work: _Work) -> None:
         symbols = work.integers[SYMBOL]
@@ -232,7 +250,7 @@ class MarketDecoder:
     def _check_values(self, work: _Work) -> None:
         integers = work.integers
         kind, ts = integers[KIND], integers[TS]
-        future = ts > integers[RECORD_TS] + self._max_future
+        future = (ts > integers[RECORD_TS] + self._max_future) & ~work.forming
         doubtful = (ts == 0) | future | (kind == QUOTE) | (kind == TRADE)
         doubtful |= (kind == BAR) & ~plausible_bars(work.values)
         for row in np.flatnonzero(doubtful & work.usable).tolist():
@@ -251,15 +269,32 @@ class MarketDecoder:
 
 def _work(block: RecordBlock, kept: Int64, rows: list[MarketRow]) -> _Work:
     n = len(rows)
-    return _Work(block, kept, rows, np.zeros((INTEGER_COLUMNS, n), np.int64), np.empty((5, n)), np.ones(n, np.bool_))
+    integers, values = np.zeros((INTEGER_COLUMNS, n), np.int64), np.empty((5, n))
+    return _Work(block, kept, rows, integers, values, np.ones(n, np.bool_), np.zeros(n, np.bool_))
 
 
-def _not_json(payload: bytes) -> Reason:
+def _one_object_each(lines: bytes, payloads: int) -> bool:
+    """True when every one of the joined payloads is ``{...}`` and none is nested deeply.
+
+    Only then a line is a message: JSON may span lines, and a line may hold two objects or none.
+    """
+    plain = lines[:1] == b"{" and lines[-1:] == b"}" and lines.count(b"}\n{") == payloads - 1
+    if not plain or not (lines.isascii() or _is_utf8(lines)):
+        return False
+    flat = lines.count(b"{") == payloads and lines.count(b"[") == 0
+    return flat or not any(map(too_deep, lines.split(b"\n")))
+
+
+def _is_utf8(payload: bytes) -> bool:
     try:
         payload.decode("utf-8")
     except UnicodeDecodeError:
-        return Reason.INPUT_NOT_UTF8
-    return Reason.INPUT_NOT_JSON
+        return False
+    return True
+
+
+def _not_json(payload: bytes) -> Reason:
+    return Reason.INPUT_NOT_JSON if _is_utf8(payload) else Reason.INPUT_NOT_UTF8
 
 
 def _refusal(block: RecordBlock, record: int, reason: Reason, error: str) -> DeadLetterRow:

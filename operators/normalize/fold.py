@@ -148,8 +148,9 @@ def _merge_trade(out: Folded, traded: Float64, c: int, symbol: int, floats: Floa
         traded[symbol] = 0.0
     traded[symbol] += price * size
     out.volume[c, symbol] += size
-    if out.volume[c, symbol] > 0.0:
-        out.close[c, symbol] = traded[symbol] / out.volume[c, symbol]
+    average = traded[symbol] / out.volume[c, symbol] if out.volume[c, symbol] > 0.0 else np.nan
+    if np.isfinite(average):
+        out.close[c, symbol] = average
 
 
 @njit(cache=True)
@@ -166,7 +167,7 @@ def _prices(out: Folded) -> None:
                     found = True
                     break
             if not found and not np.isnan(out.quotes[0, c, symbol]):
-                middle = 0.5 * (out.quotes[0, c, symbol] + out.quotes[1, c, symbol])
+                middle = 0.5 * out.quotes[0, c, symbol] + 0.5 * out.quotes[1, c, symbol]
                 if np.isnan(out.close[c, symbol]):
                     out.open[c, symbol] = middle
                 out.close[c, symbol] = middle

@@ -17,6 +17,7 @@ from operators.frames import (
     OFFSET,
     RECORD,
     RECORD_TS,
+    TS,
     Bool,
     DeadLetterRow,
     Float64,
@@ -25,7 +26,7 @@ from operators.frames import (
 )
 from operators.normalize.calendar import expectations
 from operators.normalize.fold import Folded, fold
-from operators.normalize.jumps import HeldRow, JumpGate
+from operators.normalize.jumps import HeldRow, JumpGate, PassedRows
 from operators.normalize.scan import (
     ACCEPTED,
     CLOSED_TO,
@@ -53,8 +54,9 @@ _CELLS_AT_ONCE = 1_000_000
 class Closed:
     """What a block closed: cycles (after_cycle, to_cycle].
 
-    ``parts`` are the cycles with data, folded, each with its quality verdicts [C, S]: the flaw bits that were over their
-    limit when the cycle closed. Sparse data over many symbols comes in several parts, so that memory stays bounded.
+    ``parts`` are the cycles with data, folded, each with its quality verdicts [C, S]: the flaw bits that were over
+    their limit when the cycle closed. Sparse data over many symbols comes in several parts, so that memory stays
+    bounded.
     """
 
     after_cycle: int
@@ -105,15 +107,20 @@ class GroupClock:
     def step(self, block: MarketBlock) -> Closed:
         """Takes the next block of the partition."""
         after = self.closed_to
-        integers, floats, refused = self._jumps.pass_rows(block)
+        passed = self._jumps.pass_rows(block)
+        integers, floats = passed.integers, passed.floats
         # (offset at which it was judged, dead letter): an order that no cut into blocks changes
         dead = [(d.offset, d) for d in block.dead_letters]
-        dead += [(h.judged_at, self._jump_refusal(h)) for h in refused]
+        dead += [(h.judged_at, self._jump_refusal(h)) for h in passed.refused]
         rows = integers.shape[1]
         status = np.zeros(rows, np.int8)
-        ends, verdicts = self._scan(block, integers, status)
-        for row in np.flatnonzero(status == LATE).tolist():
-            dead.append((int(integers[OFFSET, row]), self._late(block, integers[:, row])))
+        ends, verdicts = self._scan(block.flaws, passed, status)
+        late = np.flatnonzero(status == LATE).tolist()
+        # Cutting a payload out of the joined ones costs a pass over all of them: once for a block is enough.
+        payloads = block.payloads() if late else []
+        for row in late:
+            payload = passed.payloads.get(row) or payloads[int(integers[RECORD, row])]
+            dead.append((int(passed.read_at[row]), self._late(integers[:, row], payload)))
         self._keep(integers, floats, status == ACCEPTED)
         dead.sort(key=lambda d: (d[0], d[1].offset))
         return Closed(
@@ -135,7 +142,9 @@ class GroupClock:
         parts: list[tuple[Folded, np.ndarray]] = []
         for first in range(0, len(cycles), at_once):
             last = cycles[min(first + at_once, len(cycles)) - 1]
-            part = (integers[CYCLE] >= cycles[first]) & (integers[CYCLE] <= last) if len(cycles) > at_once else slice(None)
+            part = (
+                (integers[CYCLE] >= cycles[first]) & (integers[CYCLE] <= last) if len(cycles) > at_once else slice(None)
+            )
             folded = fold(integers[:, part], floats[:, part], self._intervals, self._symbols)
             parts.append((folded, verdicts[np.searchsorted(ends, folded.cycles)]))
         return parts
@@ -149,17 +158,19 @@ class GroupClock:
             self._pending = np.concatenate([self._pending, integers], axis=1)
             self._pending_values = np.concatenate([self._pending_values, floats], axis=1)
 
-    def _scan(self, block: MarketBlock, integers: Int64, status: np.ndarray) -> tuple[Int64, np.ndarray]:
+    def _scan(self, flaws: Int64, passed: PassedRows, status: np.ndarray) -> tuple[Int64, np.ndarray]:
+        integers = passed.integers
         rows = integers.shape[1]
         ends: list[Int64] = []
         verdicts: list[np.ndarray] = []
-        start = 0
+        start = flaw = 0
         while True:
             room = min(rows - start, _CLOSINGS_AT_ONCE)
             closings = Closings(np.empty(room, np.int64), np.zeros((room, self._symbols), np.int8))
-            start, closed = scan(
-                self._state, self._rules, self._expected, integers, block.flaws, self._pending, start, status, closings
-            )
+            start, flaw, closed = scan(
+                self._state, self._rules, self._expected, integers, passed.read_at, flaws, self._pending, start, flaw,
+                status, closings,
+            )  # fmt: skip
             ends.append(closings.closed_to[:closed])
             verdicts.append(closings.degraded[:closed])
             if start == rows:
@@ -176,9 +187,9 @@ class GroupClock:
             new[: len(old)] = old
         self._state = state._replace(open_cycle=open_cycle, missing=missing, awaited=awaited)
 
-    def _late(self, block: MarketBlock, row: Int64) -> DeadLetterRow:
-        error = f"its cycle {int(row[CYCLE])} is closed"
-        return self._refusal(row, Reason.INPUT_LATE, error, block.payload(int(row[RECORD])))
+    def _late(self, row: Int64, payload: bytes) -> DeadLetterRow:
+        error = f"event time {int(row[TS])} came after its cycle closed or the watermark passed it"
+        return self._refusal(row, Reason.INPUT_LATE, error, payload)
 
     def _jump_refusal(self, held: HeldRow) -> DeadLetterRow:
         error = "no other message confirmed its jump in event time"

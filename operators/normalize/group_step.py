@@ -115,9 +115,7 @@ class GroupStep:
                 bars, fresh, quotes = bars[:, rows], fresh[rows], folded.quotes[:, rows]
                 cycles = folded.cycles[rows]
             blocks.append(
-                BarBlock(
-                    interval, cycles, bars[OPEN], bars[HIGH], bars[LOW], bars[CLOSE], bars[VOLUME], fresh, *quotes
-                )
+                BarBlock(interval, cycles, bars[OPEN], bars[HIGH], bars[LOW], bars[CLOSE], bars[VOLUME], fresh, *quotes)
             )
         return blocks
 

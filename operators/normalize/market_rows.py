@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from operators.frames import BAR, CLOSE, HIGH, LOW, OPEN, OTHER, QUOTE, TICK, TRADE, TS, VOLUME, Float64, Int64
+from operators.frames import BAR, CLOSE, HIGH, LOW, OPEN, OTHER, QUOTE, TICK, TRADE, TS, VOLUME, Bool, Float64, Int64
 from schemas.reasons import Reason
 
 _NAN = float("nan")
@@ -83,11 +83,11 @@ def quote_values(payload: bytes, kind: int) -> Float64:
     return values
 
 
-def plausible_bars(values: Float64) -> np.ndarray:
+def plausible_bars(values: Float64) -> Bool:
     """[n] True where a bar's prices are positive and finite, fit together, and its volume is absent or not negative."""
     prices, volume = values[:4], values[VOLUME]
     low, high = np.minimum(values[OPEN], values[CLOSE]), np.maximum(values[OPEN], values[CLOSE])
-    good: np.ndarray = ((prices > 0) & (prices < np.inf)).all(axis=0)
+    good: Bool = np.all((prices > 0) & (prices < np.inf), axis=0)
     good &= (values[LOW] <= low) & (values[HIGH] >= high)
     good &= np.isnan(volume) | ((volume >= 0) & (volume < np.inf))
     return good
@@ -146,8 +146,11 @@ def _trade_fault(price: float, size: float) -> tuple[Reason, str]:
 
 
 def count_unknown_fields(payload: bytes) -> int:
-    """How many fields of a good payload no market message has."""
-    return sum(1 for key in msgspec.json.decode(payload) if key not in _KNOWN_FIELDS)
+    """How many fields of a good payload no market message has; 0 where an ignored one cannot be read."""
+    try:
+        return sum(1 for key in msgspec.json.decode(payload) if key not in _KNOWN_FIELDS)
+    except msgspec.MsgspecError:
+        return 0
 
 
 def _or_nan(value: float | None) -> float:

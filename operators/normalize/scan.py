@@ -21,7 +21,6 @@ from operators.frames import (
     FLAW_STALE,
     INTERVAL,
     KIND,
-    OFFSET,
     OTHER,
     QUOTE,
     RECORD_TS,
@@ -46,8 +45,8 @@ class ScanState(NamedTuple):
     """A key group's time, changed in place.
 
     Attributes:
-        clock: [3] PASSED: the watermark has passed every T <= this; CLOSED_TO: last closed cycle; OPEN_CYCLES: used rows
-            of the open-cycle table.
+        clock: [3] PASSED: the watermark has passed every T <= this; CLOSED_TO: last closed cycle; OPEN_CYCLES: used
+            rows of the open-cycle table.
         last_ts, last_seq: [K + 2, S] last accepted event per interval, then of quotes and of trades.
         open_cycle: [M] cycles with data that are still open, ascending.
         missing: [M] expected final bars that have not come yet.
@@ -174,20 +173,18 @@ def _advance(state: ScanState, rules: ScanRules, expected: Expectations) -> bool
             break
         clock[CLOSED_TO] = cycle
         _drop_closed(state)
-    return clock[CLOSED_TO] > before
+    return bool(clock[CLOSED_TO] > before)
 
 
 @njit(cache=True)
 def _open_row(state: ScanState, expected: Expectations, cycle: int) -> int:
-    """Row of ``cycle`` in the open-cycle table, made when it is new; -1 when the table is full."""
-    used = state.clock[OPEN_CYCLES]
+    """Row of ``cycle`` in the open-cycle table, made when it is new; the table has room."""
+    used = int(state.clock[OPEN_CYCLES])
     at = used
     while at > 0 and state.open_cycle[at - 1] >= cycle:
         at -= 1
     if at < used and state.open_cycle[at] == cycle:
         return at
-    if used == len(state.open_cycle):
-        return -1
     for n in range(used, at, -1):
         state.open_cycle[n] = state.open_cycle[n - 1]
         state.missing[n] = state.missing[n - 1]
@@ -223,9 +220,7 @@ def _same_event(left: Int64, a: int, right: Int64, b: int) -> bool:
 
 
 @njit(cache=True, inline="always")
-def _classify(
-    state: ScanState, rules: ScanRules, integers: Int64, status: np.ndarray, row: int, pending: Int64
-) -> int:
+def _classify(state: ScanState, rules: ScanRules, integers: Int64, status: np.ndarray, row: int, pending: Int64) -> int:
     """Duplicate, late or accepted; keeps the last event per interval and symbol, and the quality ring."""
     kind, symbol, ts, seq = integers[KIND, row], integers[SYMBOL, row], integers[TS, row], integers[SEQ, row]
     lines = state.last_ts.shape[0]
@@ -233,20 +228,23 @@ def _classify(
     flaws = FLAW_STALE if integers[RECORD_TS, row] - ts > rules.staleness_ns else 0
     verdict = ACCEPTED
     last = state.last_ts[line, symbol]
+    newest = ts > last or (ts == last and seq > state.last_seq[line, symbol])
     if kind == OTHER:
         verdict = TIME_ONLY
-    elif ts > last or (ts == last and seq > state.last_seq[line, symbol]):
+    elif newest:
         state.last_ts[line, symbol] = ts
         state.last_seq[line, symbol] = seq
     elif ts == last and seq == state.last_seq[line, symbol]:
         verdict = DUPLICATE
-    else:
-        if ts < last:
-            flaws |= FLAW_NON_MONOTONIC
-        if _seen_before(integers, status, row, pending):
+    elif ts < last:
+        flaws |= FLAW_NON_MONOTONIC
+    if verdict == ACCEPTED:
+        # What the watermark has passed is late, though its cycle may be open: a tick promised that nothing follows.
+        if integers[CYCLE, row] <= state.clock[CLOSED_TO] or ts <= state.clock[PASSED]:
+            verdict = LATE
+        # Only rows of open cycles are looked through: which closed ones are at hand depends on the block.
+        elif not newest and _seen_before(integers, status, row, pending):
             verdict = DUPLICATE
-    if verdict == ACCEPTED and integers[CYCLE, row] <= state.clock[CLOSED_TO]:
-        verdict = LATE
     if verdict == DUPLICATE:
         flaws |= FLAW_DUPLICATE
     _note_quality(state, symbol, flaws)
@@ -271,27 +269,27 @@ def scan(
     rules: ScanRules,
     expected: Expectations,
     integers: Int64,
+    read_at: Int64,
     flaws: Int64,
     pending: Int64,
     start: int,
+    flaw: int,
     status: np.ndarray,
     closings: Closings,
-) -> tuple[int, int]:
-    """Passes over rows ``start``.. of ``integers``.
+) -> tuple[int, int, int]:
+    """Passes over rows ``start``.. of ``integers`` and flaws ``flaw``.. of ``flaws``.
 
-    Fills ``status`` and the CYCLE row, and writes what closed. Returns (next row, closings written); a next row below
-    the number of rows means that ``closings`` or the open-cycle table is full: call again from there with room.
+    ``read_at`` [n] is the offset at which each row takes its turn. Fills ``status`` and the CYCLE row, and writes what
+    closed. Returns (next row, next flaw, closings written); a next row below the number of rows means that ``closings``
+    or the open-cycle table is full: call again from there with room.
     """
     rows = integers.shape[1]
     closed = 0
-    flaw = 0
     clock = state.clock
-    while flaw < flaws.shape[1] and start > 0 and flaws[0, flaw] < integers[OFFSET, start]:
-        flaw += 1
     for row in range(start, rows):
-        if closed == len(closings.closed_to):
-            return row, closed
-        while flaw < flaws.shape[1] and flaws[0, flaw] < integers[OFFSET, row]:
+        if closed == len(closings.closed_to) or clock[OPEN_CYCLES] == len(state.open_cycle):
+            return row, flaw, closed
+        while flaw < flaws.shape[1] and flaws[0, flaw] < read_at[row]:
             _note_quality(state, flaws[1, flaw], flaws[2, flaw])
             flaw += 1
         kind, ts = integers[KIND, row], integers[TS, row]
@@ -301,18 +299,15 @@ def scan(
             status[row] = TIME_ONLY
         else:
             integers[CYCLE, row] = border(ts, rules.cycle_ns)
-            at = -1
-            if kind != OTHER and integers[CYCLE, row] > clock[CLOSED_TO]:
-                at = _open_row(state, expected, integers[CYCLE, row])
-                if at < 0:
-                    return row, closed
             status[row] = _classify(state, rules, integers, status, row, pending)
-            if status[row] == ACCEPTED and kind == BAR:
-                complete = _report(state, expected.interval_ns, integers, row, at)
+            if status[row] == ACCEPTED:
+                at = _open_row(state, expected, integers[CYCLE, row])
+                if kind == BAR:
+                    complete = _report(state, expected.interval_ns, integers, row, at)
             reaches = ts - rules.lateness_ns - 1
         if reaches > clock[PASSED]:
             clock[PASSED] = reaches
-        if complete or clock[PASSED] - clock[CLOSED_TO] >= rules.cycle_ns:
+        if complete or clock[PASSED] - rules.cycle_ns >= clock[CLOSED_TO]:
             if _advance(state, rules, expected):
                 _verdict(state, rules, closings.degraded[closed])
                 closings.closed_to[closed] = clock[CLOSED_TO]
@@ -320,4 +315,4 @@ def scan(
     while flaw < flaws.shape[1]:
         _note_quality(state, flaws[1, flaw], flaws[2, flaw])
         flaw += 1
-    return rows, closed
+    return rows, flaw, closed

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from operators.conversion import BASE_CURRENCY, NO_CONVERSION
 from operators.frames import Bool, Float64, Int64
 
 DAY = 86_400_000_000_000
@@ -21,6 +22,7 @@ class Book(NamedTuple):
         quantity: [S] virtual units held.
         wanted: [S] units that the standing target asks for.
         due: [S] True where ``wanted`` still has to be filled at the next fresh bar.
+        unsized: [S] True where a target came before the price or conversion that turns it into units.
         weight: [S] standing pod weight.
         last: [S] last close, NaN before the first.
         scalars: [3] cash, equity, equity at the start of the UTC day; a pod starts with 1.0 of each.
@@ -30,6 +32,7 @@ class Book(NamedTuple):
     quantity: Float64
     wanted: Float64
     due: Bool
+    unsized: Bool
     weight: Float64
     last: Float64
     scalars: Float64
@@ -37,9 +40,11 @@ class Book(NamedTuple):
 
 
 class BookRules(NamedTuple):
-    """Fixed settings: contract multiplier [S], cost [S] of a trade as a fraction of its notional, rebalance band."""
+    """Fixed settings: contract multiplier [S], place of the symbol that converts its currency [S] (or BASE_CURRENCY /
+    NO_CONVERSION), cost [S] of a trade as a fraction of its notional, rebalance band."""
 
     multiplier: Float64
+    conversion: Int64
     cost: Float64
     band: float
 
@@ -50,6 +55,7 @@ def new_book(symbols: int) -> Book:
         quantity=np.zeros(symbols),
         wanted=np.zeros(symbols),
         due=np.zeros(symbols, np.bool_),
+        unsized=np.zeros(symbols, np.bool_),
         weight=np.zeros(symbols),
         last=np.full(symbols, np.nan),
         scalars=np.ones(3),
@@ -77,13 +83,22 @@ def roll_day(book: Book, cycle: int) -> tuple[bool, float]:
 
 
 @njit(cache=True)
+def unit_cost(book: Book, rules: BookRules, symbol: int, price: float) -> float:
+    """Notional of one unit at ``price`` in the portfolio's base currency; NaN when price or conversion is unknown."""
+    quote = rules.conversion[symbol]
+    if quote == BASE_CURRENCY:
+        return float(price * rules.multiplier[symbol])
+    return np.nan if quote == NO_CONVERSION else float(price * rules.multiplier[symbol] * book.last[quote])
+
+
+@njit(cache=True)
 def fill_due(book: Book, rules: BookRules, opened: Float64, closed: Float64, fresh: Bool) -> None:
     """Fills what is due at the open of this cycle's fresh bars; costs are taken from cash."""
     for s in range(len(fresh)):
         if fresh[s] and book.due[s]:
             price = opened[s] if opened[s] > 0.0 else closed[s]
             traded = book.wanted[s] - book.quantity[s]
-            notional = traded * price * rules.multiplier[s]
+            notional = traded * unit_cost(book, rules, s, price)
             book.scalars[CASH] -= notional + abs(notional) * rules.cost[s]
             book.quantity[s] = book.wanted[s]
             book.due[s] = False
@@ -92,23 +107,29 @@ def fill_due(book: Book, rules: BookRules, opened: Float64, closed: Float64, fre
 @njit(cache=True)
 def mark(book: Book, rules: BookRules, closed: Float64, fresh: Bool) -> None:
     """Marks the book to this cycle's closes."""
-    equity = book.scalars[CASH]
     for s in range(len(fresh)):
         if fresh[s]:
             book.last[s] = closed[s]
+    equity = book.scalars[CASH]
+    for s in range(len(fresh)):
         if book.quantity[s] != 0.0:
-            equity += book.quantity[s] * book.last[s] * rules.multiplier[s]
+            equity += book.quantity[s] * unit_cost(book, rules, s, book.last[s])
     book.scalars[EQUITY] = equity
 
 
 @njit(cache=True)
 def size(book: Book, rules: BookRules, symbol: int, changed: bool) -> None:
     """Computes ``wanted`` anew when the target changed or drifted out of the band; a moving price alone is no order."""
-    price = book.last[symbol]
-    if not price > 0.0:
-        return
+    value = unit_cost(book, rules, symbol, book.last[symbol])
     equity = book.scalars[EQUITY]
-    ideal = book.weight[symbol] * equity / (price * rules.multiplier[symbol]) if equity > 0.0 else 0.0
+    ideal = 0.0
+    if book.weight[symbol] != 0.0 and equity > 0.0:
+        ideal = book.weight[symbol] * equity / value if value > 0.0 else np.nan
+    if not np.isfinite(ideal):
+        book.unsized[symbol] = book.unsized[symbol] or changed
+        return
+    changed = changed or book.unsized[symbol]
+    book.unsized[symbol] = False
     if not changed:
         if rules.band <= 0.0 or ideal == 0.0 or abs(book.wanted[symbol] - ideal) <= rules.band * abs(ideal):
             return

@@ -3,6 +3,7 @@ know"; spec 4, 5)."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from operators.barrier.barrier import Barrier
 from operators.barrier.prices import PriceBlock, PriceJoin, empty_group_frame
 from operators.contiguity import SnapshotError
 from operators.control.commands import CommandJudge, KillSwitches
+from operators.conversion import conversion_places
 from operators.frames import (
     BEGINNING,
     Bool,
@@ -48,9 +50,7 @@ class PodStep:
         self._reference = configuration.reference_capital
         self._cycle = BEGINNING
         self._frames = 0
-        self._barrier = Barrier(
-            (*(f"group-{g}" for g in self._pod.groups), *side_partitions(plan, ("control",)))
-        )
+        self._barrier = Barrier((*(f"group-{g}" for g in self._pod.groups), *side_partitions(plan, ("control",))))
         self._prices = PriceJoin(plan, symbols, self._pod.groups)
         self._intents = IntentQueue(plan.feature_width)
         self._events: list[StrategyEvent] = []
@@ -59,6 +59,11 @@ class PodStep:
         self._switches = KillSwitches()
         self._book = new_book(len(symbols))
         self._standing = _new_standing(len(symbols), count)
+        horizons = sorted({s.horizon for s in self._schedules})
+        self._horizon = np.array([horizons.index(s.horizon) for s in self._schedules], np.int64)
+        self._trades: Bool = np.zeros((len(symbols), count), np.bool_)
+        for row, schedule in enumerate(self._schedules):
+            self._trades[:, row] = np.isin(symbols, schedule.symbols)
         traded = np.unique(np.concatenate([s.symbols for s in self._schedules])) if count else np.empty(0, np.int32)
         asset_weight = np.zeros(len(symbols))
         # A missing 1/N once gave N times the leverage: strength 1 is the whole share, spread over the pod's assets.
@@ -66,6 +71,7 @@ class PodStep:
         self._share, self._asset_weight = np.array([s.share for s in self._schedules]), asset_weight
         self._book_rules = BookRules(
             multiplier=plan.instrument_column("contract_multiplier")[symbols],
+            conversion=conversion_places(plan, configuration, symbols),
             cost=plan.instrument_column("fee_rate")[symbols] + self._pod.slippage,
             band=configuration.rebalance_band,
         )
@@ -100,7 +106,7 @@ class PodStep:
         outputs: list[tuple[PodOutput, Int64]] = []
         if len(prices.cycles) == 0:
             outputs.append((pod_output(0, 0, 0), prices.cycles))
-        for first, last in zip(cuts, cuts[1:], strict=False):
+        for first, last in pairwise(cuts):
             now = int(prices.cycles[first])
             touched = self._obey([m for c, m in messages if c == now], now)
             outputs.append((self._run_rows(prices, first, last, intents, touched), prices.cycles[first:last]))
@@ -122,8 +128,8 @@ class PodStep:
         )
         out = pod_output(len(cycles), len(touched), end - begin)
         run_block(
-            self._book, self._book_rules, self._standing, self._pod.max_leverage, cycles, prices.open[first:last],
-            prices.close[first:last], prices.fresh[first:last], rows, touched, out,
+            self._book, self._book_rules, self._standing, self._horizon, self._pod.max_leverage, cycles,
+            prices.open[first:last], prices.close[first:last], prices.fresh[first:last], rows, touched, out,
         )  # fmt: skip
         return out
 
@@ -147,39 +153,35 @@ class PodStep:
         return touched
 
     def _switch(self, touched: Bool) -> None:
-        """Brings the masks in line with the kill switches."""
-        standing = self._standing
-        whole = [self._switches.mode("portfolio"), self._switches.mode("pod", self._pod.id)]
+        """Brings the standing targets in line with the kill switches."""
+        standing, switches = self._standing, self._switches
+        names = [self._plan.symbols[s] for s in self._pod.symbols.tolist()]
+        standing.held[:] = self._trades.any(axis=1)
         for row, schedule in enumerate(self._schedules):
-            modes = {
-                *whole, self._switches.mode("strategy", schedule.strategy_id),
-                self._switches.mode("schedule", schedule.id),
-            }  # fmt: skip
-            silent, frozen = "flatten" in modes, bool(modes & {"flatten", "freeze"})
-            if standing.frozen[row] and not frozen:
-                self._resume(row)
-            if (standing.frozen[row], standing.silent[row]) != (frozen, silent):
-                touched[:] = True
-            standing.frozen[row], standing.silent[row] = frozen, silent
-        for place, symbol in enumerate(self._pod.symbols.tolist()):
-            mode = self._switches.mode("symbol", self._plan.symbols[symbol])
-            stopped = (mode is not None, mode == "flatten")
-            if (standing.stopped[place], standing.stopped_flat[place]) != stopped:
-                standing.stopped[place], standing.stopped_flat[place] = stopped
-                touched[place] = True
+            for place in np.flatnonzero(self._trades[:, row]).tolist():
+                mode = switches.covers(self._pod.id, schedule.strategy_id, schedule.id, names[place])
+                if mode == "flatten":
+                    # It leaves the netting for good: a freeze that stays behind must not bring the target back.
+                    touched[place] |= standing.obeyed[place, row] != 0.0
+                    standing.obeyed[place, row] = standing.obeyed_confidence[place, row] = 0.0
+                elif mode is None and standing.frozen[place, row]:
+                    touched[place] |= self._resume(place, row)
+                standing.frozen[place, row] = mode is not None
+                standing.held[place] &= mode == "freeze"
 
-    def _resume(self, row: int) -> None:
-        """A schedule takes part again: it takes over its hypothetical target where that reduces (spec 3)."""
+    def _resume(self, place: int, row: int) -> bool:
+        """A schedule takes part again: it takes over its hypothetical target where that reduces (spec 3), a suppressed
+        entry waits for the next change. True when its standing target changed."""
         standing = self._standing
-        if standing.silent[row]:
-            standing.obeyed[:, row] = 0.0
-            standing.obeyed_confidence[:, row] = 0.0
-        obeyed = standing.obeyed[:, row] * standing.obeyed_confidence[:, row]
-        wanted = standing.asked[:, row] * standing.confidence[:, row]
-        flips = wanted * obeyed < 0
-        reduces = (np.abs(wanted) < np.abs(obeyed)) | flips
-        standing.obeyed[reduces, row] = np.where(flips, 0.0, standing.asked[:, row])[reduces]
-        standing.obeyed_confidence[reduces, row] = standing.confidence[reduces, row]
+        asked, confidence = standing.asked[place, row], standing.confidence[place, row]
+        obeyed = standing.obeyed[place, row] * standing.obeyed_confidence[place, row]
+        wanted = asked * confidence
+        flips = wanted * obeyed < 0.0
+        if not flips and abs(wanted) >= abs(obeyed):
+            return False
+        standing.obeyed[place, row] = 0.0 if flips else asked
+        standing.obeyed_confidence[place, row] = confidence
+        return True
 
     # ------------------------------------------------------------ output
     def _frame(
@@ -193,7 +195,7 @@ class PodStep:
     ) -> PodFrame:
         changes = [_changes(out, cycles, self._pod.symbols) for out, cycles in outputs]
         clips = [_clips(out, cycles, self._pod.symbols, self._pod.index) for out, cycles in outputs]
-        days = [(cycles[out.day_row[: out.count[2]]], out.day_return[: out.count[2]]) for out, cycles in outputs]
+        days = [(cycles[out.day_row[: out.counts[2]]], out.day_return[: out.counts[2]]) for out, cycles in outputs]
         value = np.where(np.isnan(intents.strength), intents.notional / self._reference, intents.strength)
         return PodFrame(
             pod=self._pod.index,
@@ -261,13 +263,13 @@ def _new_standing(symbols: int, schedules: int) -> Standing:
         return np.zeros(n, np.bool_)
 
     return Standing(
-        table(), table(), table(), table(), flags(schedules), flags(schedules),
-        np.zeros(symbols), np.zeros(symbols), np.zeros(symbols), flags(symbols), flags(symbols), flags(symbols),
+        table(), table(), table(), table(), np.zeros((symbols, schedules), np.bool_), flags(symbols),
+        np.zeros(symbols), np.zeros(symbols), flags(symbols),
     )  # fmt: skip
 
 
 def _changes(out: PodOutput, cycles: Int64, symbols: np.ndarray) -> TargetChanges:
-    n = int(out.count[0])
+    n = int(out.counts[0])
     return TargetChanges(
         cycles[out.change_row[:n]], symbols[out.change_symbol[:n]], out.change_net[:n], out.change_gross[:n],
         out.change_weight[:n], out.change_conflict[:n],
@@ -275,7 +277,7 @@ def _changes(out: PodOutput, cycles: Int64, symbols: np.ndarray) -> TargetChange
 
 
 def _clips(out: PodOutput, cycles: Int64, symbols: np.ndarray, pod: int) -> Clips:
-    n = int(out.count[1])
+    n = int(out.counts[1])
     return Clips(
         cycles[out.clip_row[:n]], np.full(n, pod, np.int32), symbols[out.clip_symbol[:n]], out.clip_reason[:n],
         out.clip_before[:n], out.clip_after[:n], np.zeros(n, np.bool_),

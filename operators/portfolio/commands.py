@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from operators.allocate.capital import Capital
-from operators.control.commands import CommandJudge, KillSwitches
+from operators.control.commands import CommandJudge, KillSwitches, switch_of
 from operators.frames import SideMessage
 from operators.plan import Plan
 from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, TRADING, Ledger
@@ -30,12 +30,13 @@ class ControlReport:
 
 
 class PortfolioControl:
-    """Judges and obeys commands; ``ordered`` is the trading state that operators asked for, apart from kill switches."""
+    """Judges and obeys commands; ``ordered`` is the trading state that operators asked for, kill switches apart."""
 
     def __init__(self, plan: Plan, portfolio: int) -> None:
         own = plan.portfolios[portfolio]
         self._judge = CommandJudge(plan, portfolio)
         self._switches = KillSwitches()
+        self._cells = _cells(plan, portfolio)
         self._places = {plan.symbols[s]: n for n, s in enumerate(own.symbols.tolist())}
         self._ordered = _STATES[own.configuration.guards.initial_state]
         self._report = ControlReport()
@@ -55,12 +56,23 @@ class PortfolioControl:
             elif command.command == "trading_state":
                 self._ordered = _STATES[command.body["state"]]
             else:
-                self._switches.apply(command)
+                self._switch(command)
             self._settle(command, ledger)
+
+    def _switch(self, command: ControlCommand) -> None:
+        """Sets or lifts a kill switch, and journals that it changed."""
+        scope, name = switch_of(command)
+        before = self._switches.mode(scope, name)
+        self._switches.apply(command)
+        after = self._switches.mode(scope, name)
+        if before != after:
+            reason = Reason.STATE_ARMED if after is None else Reason.STATE_KILL
+            subject = f"kill:{scope}:{name}" if name else f"kill:{scope}"
+            self._transition(subject, before or "armed", after or "armed", reason, command)
 
     def _settle(self, command: ControlCommand, ledger: Ledger) -> None:
         """Brings state and stops in line with the switches, and takes open orders back where trading stops."""
-        killed = self._switches.mode("portfolio")
+        killed = self._switches.everything()
         state = {None: self._ordered, "freeze": HALTED, "flatten": max(self._ordered, REDUCING)}[killed]
         before = int(ledger.state[TRADING])
         if state != before:
@@ -71,10 +83,12 @@ class PortfolioControl:
             if stopped != bool(ledger.stopped[place]):
                 ledger.stopped[place] = stopped
                 ledger.dirty[place] = True
-                reason = Reason.STATE_KILL if stopped else Reason.STATE_ARMED
-                self._transition(f"symbol:{name}", str(not stopped), str(stopped), reason, command)
-        halted = ledger.state[TRADING] == HALTED
-        for place in np.flatnonzero((ledger.pending != 0) & (halted | ledger.stopped)).tolist():
+        for pod, place, schedules in self._cells:
+            modes = {self._switches.covers(*schedule) for schedule in schedules}
+            ledger.frozen[pod, place] = modes == {"freeze"}
+        kills_all = command.command == "kill" and command.target.scope in ("global", "portfolio")
+        takes_back = ledger.stopped | (kills_all or ledger.state[TRADING] == HALTED)
+        for place in np.flatnonzero((ledger.pending != 0) & takes_back).tolist():
             ledger.pending[place] = 0
             ledger.dirty[place] = True
             self._report.cancelled.append(place)
@@ -108,6 +122,21 @@ class PortfolioControl:
         self._judge.restore(snapshot["commands"])
         self._switches = KillSwitches(dict(snapshot["switches"]))
         self._ordered = snapshot["ordered"]
+
+
+def _cells(plan: Plan, portfolio: int) -> list[tuple[int, int, list[tuple[str, str, str, str]]]]:
+    """(pod, symbol, those who trade it there) of every pair that any schedule trades, by place in the portfolio."""
+    own = plan.portfolios[portfolio]
+    found: list[tuple[int, int, list[tuple[str, str, str, str]]]] = []
+    for row, number in enumerate(own.pods):
+        pod = plan.pods[number]
+        schedules = [plan.schedules[s] for s in pod.schedules]
+        for place, symbol in enumerate(own.symbols.tolist()):
+            name = plan.symbols[symbol]
+            traders = [(pod.id, s.strategy_id, s.id, name) for s in schedules if symbol in s.symbols]
+            if traders:
+                found.append((row, place, traders))
+    return found
 
 
 def _record(side: SideMessage, command: ControlCommand, reason: Reason, detail: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from operators.allocate.targets import (
 )
 from operators.frames import Bool, Float64, Int32, Int64
 from operators.portfolio.fills import book_fill, cross_internally, fill_price
-from operators.portfolio.ledger import Ledger, Rules, mark_to_market, unit_value, units_of
+from operators.portfolio.ledger import HALTED, TRADING, Ledger, Rules, mark_to_market, unit_value, units_of
 from operators.risk_gate.chain import allow, reduces
 from operators.risk_gate.guards.gross_exposure import gross_with_pending, worst_exposure
 from operators.risk_gate.guards.market_data import is_stale
@@ -30,8 +30,10 @@ _BELOW_LOT = int(Reason.ROUTE_BELOW_LOT)
 _BELOW_NOTIONAL = int(Reason.ROUTE_BELOW_MIN_NOTIONAL)
 _LAST_GOOD = int(Reason.GUARD_LAST_GOOD_PRICE)
 
-#: Entries of ``CycleOutput.count``.
-FILLS, TARGETS, CLIPS, ORDERS = range(4)
+#: Entries of ``CycleOutput.counts``.
+FILLS, TARGETS, CLIPS, ORDERS, CANCELS = range(5)
+#: A standing cut whose room moved with the price alone is traded again only past this part of the target.
+_RETRY = 0.1
 
 
 class Changes(NamedTuple):
@@ -61,9 +63,10 @@ class CycleOutput(NamedTuple):
         target_pod, target_symbol: pods' targets that changed.
         clip_symbol, clip_reason, clip_before, clip_after, clip_in_units: cuts at portfolio level.
         order_symbol, order_lots: orders; order_approved in units, order_position and order_pending in lots before.
+        cancel_symbol: symbols whose open orders are taken back, because the target turned before they filled.
     """
 
-    count: Int64
+    counts: Int64
     fill_symbol: Int32
     fill_lots: Int64
     fill_price: Float64
@@ -81,14 +84,15 @@ class CycleOutput(NamedTuple):
     order_approved: Float64
     order_position: Int64
     order_pending: Int64
+    cancel_symbol: Int32
     touched: Bool
 
 
 def cycle_output(pods: int, symbols: int) -> CycleOutput:
     """Room for one cycle of a portfolio."""
-    clips = 6 * symbols
+    clips = (6 + pods) * symbols
     return CycleOutput(
-        count=np.zeros(4, np.int64),
+        counts=np.zeros(5, np.int64),
         fill_symbol=np.empty(symbols, np.int32),
         fill_lots=np.empty(symbols, np.int64),
         fill_price=np.empty(symbols),
@@ -106,37 +110,44 @@ def cycle_output(pods: int, symbols: int) -> CycleOutput:
         order_approved=np.empty(2 * symbols),
         order_position=np.empty(2 * symbols, np.int64),
         order_pending=np.empty(2 * symbols, np.int64),
+        cancel_symbol=np.empty(symbols, np.int32),
         touched=np.zeros(symbols, np.bool_),
     )
 
 
 @njit(cache=True)
 def _clip(out: CycleOutput, symbol: int, reason: int, before: float, after: float, in_units: bool) -> None:
-    n = out.count[CLIPS]
+    n = out.counts[CLIPS]
     out.clip_symbol[n] = symbol
     out.clip_reason[n] = reason
     out.clip_before[n] = before
     out.clip_after[n] = after
     out.clip_in_units[n] = in_units
-    out.count[CLIPS] = n + 1
+    out.counts[CLIPS] = n + 1
 
 
 @njit(cache=True)
 def _tell(ledger: Ledger, out: CycleOutput, symbol: int, reason: int, before: float, after: float) -> None:
-    """Journals a cut once: a standing one is a transition only when it begins or changes."""
-    if ledger.told_reason[symbol] == reason and ledger.told_after[symbol] == after:
-        return
+    """Journals a cut of the target ``before``, and remembers it."""
     ledger.told_reason[symbol] = reason
-    ledger.told_after[symbol] = after
+    ledger.told_target[symbol] = before
     _clip(out, symbol, reason, before, after, True)
 
 
 @njit(cache=True)
-def _fill_open_orders(ledger: Ledger, rules: Rules, opened: Float64, closed: Float64, fresh: Bool, out: CycleOutput) -> None:
+def _was_told(ledger: Ledger, symbol: int, reason: int, target: float) -> bool:
+    """True for a standing cut: it is journalled when it begins, not every cycle."""
+    return bool(ledger.told_reason[symbol] == reason and ledger.told_target[symbol] == target)
+
+
+@njit(cache=True)
+def _fill_open_orders(
+    ledger: Ledger, rules: Rules, opened: Float64, closed: Float64, fresh: Bool, out: CycleOutput
+) -> None:
     for s in range(len(fresh)):
         if ledger.pending[s] == 0 or not fresh[s]:
             continue
-        n = out.count[FILLS]
+        n = out.counts[FILLS]
         lots = ledger.pending[s]
         price = fill_price(opened[s], closed[s], lots, rules.slippage)
         out.fill_symbol[n] = s
@@ -146,15 +157,15 @@ def _fill_open_orders(ledger: Ledger, rules: Rules, opened: Float64, closed: Flo
         if np.isnan(ledger.last[s]):
             ledger.last[s] = price
         out.fill_fee[n] = book_fill(ledger, rules, s, lots, price, out.fill_part[n])
-        out.count[FILLS] = n + 1
+        out.counts[FILLS] = n + 1
 
 
 @njit(cache=True)
 def _note_target(out: CycleOutput, pod: int, symbol: int) -> None:
-    n = out.count[TARGETS]
+    n = out.counts[TARGETS]
     out.target_pod[n] = pod
     out.target_symbol[n] = symbol
-    out.count[TARGETS] = n + 1
+    out.counts[TARGETS] = n + 1
 
 
 @njit(cache=True)
@@ -173,7 +184,7 @@ def _retarget_changed(ledger: Ledger, rules: Rules, out: CycleOutput) -> None:
             if weight == ledger.held[p, s]:
                 continue
             if not retarget(ledger, rules, p, s, weight):
-                _tell(ledger, out, s, _NO_PRICE, weight, 0.0)
+                _clip(out, s, _NO_PRICE, weight, 0.0, False)
             _note_target(out, p, s)
 
 
@@ -197,39 +208,44 @@ def _target(ledger: Ledger, symbol: int) -> float:
 
 @njit(cache=True)
 def _order(ledger: Ledger, out: CycleOutput, symbol: int, lots: int, approved: float) -> None:
-    n = out.count[ORDERS]
+    n = out.counts[ORDERS]
     out.order_symbol[n] = symbol
     out.order_lots[n] = lots
     out.order_approved[n] = approved
     out.order_position[n] = ledger.position[symbol]
     out.order_pending[n] = ledger.pending[symbol]
-    out.count[ORDERS] = n + 1
+    out.counts[ORDERS] = n + 1
     ledger.pending[symbol] += lots
 
 
 @njit(cache=True)
-def _route(ledger: Ledger, rules: Rules, cycle: int, symbol: int, gross: float, out: CycleOutput, part: Float64) -> float:
+def _route(
+    ledger: Ledger, rules: Rules, cycle: int, symbol: int, gross: float, out: CycleOutput, part: Float64
+) -> float:
     """Guards and routes one dirty symbol; returns the gross exposure with what it reserved."""
     base_lots = ledger.position[symbol] + ledger.pending[symbol]
     base = units_of(base_lots, rules.lot[symbol])
     target = _target(ledger, symbol)
     before = worst_exposure(ledger, rules, symbol)
     allowed, reason = allow(ledger, rules, cycle, symbol, base, target, gross)
-    if reason != 0:
-        _tell(ledger, out, symbol, reason, target, allowed)
-    else:
-        ledger.told_reason[symbol] = 0
     lots = delta_lots(allowed, base_lots, rules.lot[symbol])
     # A cut target stays dirty: it is tried again when the guard lets go.
     ledger.dirty[symbol] = reason != 0
-    if lots == 0:
-        if reason == 0:
+    notional = abs(units_of(lots, rules.lot[symbol])) * unit_value(ledger, rules, symbol)
+    goes = lots != 0 and not notional < rules.min_notional[symbol]
+    if reason == 0:
+        ledger.told_reason[symbol] = 0
+    elif not _was_told(ledger, symbol, reason, target):
+        _tell(ledger, out, symbol, reason, target, allowed)
+    elif goes and abs(allowed - base) > _RETRY * abs(target):
+        _tell(ledger, out, symbol, reason, target, allowed)
+    else:
+        goes = False
+    if not goes:
+        if ledger.state[TRADING] != HALTED and not ledger.stopped[symbol]:
             cross_internally(ledger, rules, symbol, part)
-            if abs(allowed - base) > 1e-9 * rules.lot[symbol]:
-                _tell(ledger, out, symbol, _BELOW_LOT, target, base)
-        return gross
-    if abs(units_of(lots, rules.lot[symbol])) * unit_value(ledger, rules, symbol) < rules.min_notional[symbol]:
-        _tell(ledger, out, symbol, _BELOW_NOTIONAL, target, base)
+        if reason == 0 and abs(allowed - base) > 1e-9 * rules.lot[symbol]:
+            _tell(ledger, out, symbol, _BELOW_LOT if lots == 0 else _BELOW_NOTIONAL, target, base)
         return gross
     if reduces(base, allowed) and is_stale(ledger, rules, cycle, symbol):
         _clip(out, symbol, _LAST_GOOD, allowed, allowed, True)
@@ -243,10 +259,24 @@ def _route(ledger: Ledger, rules: Rules, cycle: int, symbol: int, gross: float, 
 
 
 @njit(cache=True)
+def _cancel_opposite(ledger: Ledger, rules: Rules, symbol: int, out: CycleOutput) -> None:
+    """An opposite delta cancels what is open first: it must not fill on the way to a target that fell."""
+    open_lots = ledger.position[symbol] + ledger.pending[symbol]
+    lots = delta_lots(_target(ledger, symbol), open_lots, rules.lot[symbol])
+    if (lots < 0 and ledger.pending[symbol] > 0) or (lots > 0 and ledger.pending[symbol] < 0):
+        ledger.pending[symbol] = 0
+        out.cancel_symbol[out.counts[CANCELS]] = symbol
+        out.counts[CANCELS] += 1
+
+
+@njit(cache=True)
 def _route_all(ledger: Ledger, rules: Rules, cycle: int, out: CycleOutput, part: Float64) -> None:
-    """Order of service: reducing first, then symbol."""
+    """Order of service: reducing first, then symbol. What is open is waited for, unless the target turned against it."""
     if not ledger.dirty.any():
         return
+    for s in range(len(ledger.dirty)):
+        if ledger.dirty[s] and ledger.pending[s] != 0:
+            _cancel_opposite(ledger, rules, s, out)
     gross = gross_with_pending(ledger, rules)
     for pass_reducing in (True, False):
         for s in range(len(ledger.dirty)):
@@ -274,11 +304,11 @@ def run_cycles(
     """Runs cycles ``first`` .. ``last`` - 1 until one has something to report.
 
     ``at`` is the first row of ``changes`` not yet taken; ``refraction`` says that capital fractions changed before the
-    first cycle; ``stop_always`` ends after the first cycle. Returns (next cycle row, next row of changes); the report of
-    the cycle before the returned row stands in ``out``.
+    first cycle; ``stop_always`` ends after the first cycle. Returns (next cycle row, next row of changes); the report
+    of the cycle before the returned row stands in ``out``.
     """
     for row in range(first, last):
-        out.count[:] = 0
+        out.counts[:] = 0
         cycle = prices.cycles[row]
         _fill_open_orders(ledger, rules, prices.open[row], prices.close[row], prices.fresh[row], out)
         mark_to_market(ledger, rules, cycle, prices.close[row], prices.fresh[row], prices.degraded[row])
@@ -293,6 +323,6 @@ def run_cycles(
             _retarget_changed(ledger, rules, out)
         _drift(ledger, rules, prices.fresh[row], out)
         _route_all(ledger, rules, cycle, out, part)
-        if out.count.any() or stop_always:
+        if out.counts.any() or stop_always:
             return row + 1, at
     return last, at

@@ -11,7 +11,7 @@ import numpy as np
 
 from operators.frames import Clips, Intents
 from operators.plan import Plan
-from operators.portfolio.cycle import CLIPS, FILLS, ORDERS, TARGETS, CycleOutput
+from operators.portfolio.cycle import CANCELS, CLIPS, FILLS, ORDERS, TARGETS, CycleOutput
 from operators.portfolio.ledger import CASH, EQUITY, GROSS, NET, TRADING, Ledger, Rules, units_of
 from schemas.canonical import sha256_hex, short_id
 from schemas.decision import (
@@ -100,7 +100,7 @@ class DecisionWriter:
             self.sequence.to_bytes(8, "little"),
         )  # fmt: skip
         scalars = ledger.scalars.tolist()
-        cancels, cancel_values = self._cancels(cycle, decision_id)
+        cancels, cancel_values = self._cancels(cycle, decision_id, out)
         fills = self._fills(ledger, rules, out)
         orders, values = self._orders(cycle, decision_id, ledger, rules, out)
         body = _ENCODE(
@@ -181,7 +181,7 @@ class DecisionWriter:
         )
 
     def _targets(self, cycle: Cycle, ledger: Ledger, out: CycleOutput) -> TargetTable | None:
-        count = int(out.count[TARGETS])
+        count = int(out.counts[TARGETS])
         if count == 0:
             return None
         pods, symbols = out.target_pod[:count], out.target_symbol[:count]
@@ -205,7 +205,7 @@ class DecisionWriter:
         )
 
     def _clips(self, cycle: Cycle, out: CycleOutput) -> ClipTable | None:
-        count = int(out.count[CLIPS])
+        count = int(out.counts[CLIPS])
         if count == 0 and not cycle.pod_clips:
             return None
         table: dict[str, list[Any]] = {n: [] for n in ("after", "before", "pod", "reason", "symbol", "unit")}
@@ -225,7 +225,7 @@ class DecisionWriter:
         return ClipTable(**table)
 
     def _fills(self, ledger: Ledger, rules: Rules, out: CycleOutput) -> FillTable | None:
-        count = int(out.count[FILLS])
+        count = int(out.counts[FILLS])
         if count == 0:
             return None
         table: dict[str, list[Any]] = {
@@ -250,7 +250,7 @@ class DecisionWriter:
     def _orders(
         self, cycle: Cycle, decision_id: str, ledger: Ledger, rules: Rules, out: CycleOutput
     ) -> tuple[OrderTable | None, list[bytes]]:
-        count = int(out.count[ORDERS])
+        count = int(out.counts[ORDERS])
         if count == 0:
             return None, []
         symbols, all_lots = out.order_symbol[:count].tolist(), out.order_lots[:count].tolist()
@@ -312,10 +312,15 @@ class DecisionWriter:
         )
         return table, values
 
-    def _cancels(self, cycle: Cycle, decision_id: str) -> tuple[list[dict[str, Any]] | None, list[bytes]]:
+    def _cancels(
+        self, cycle: Cycle, decision_id: str, out: CycleOutput
+    ) -> tuple[list[dict[str, Any]] | None, list[bytes]]:
         rows: list[dict[str, Any]] = []
         values: list[bytes] = []
-        for place in cycle.cancelled:
+        halted, turned = Reason.ROUTE_CANCELLED_BY_HALT, Reason.ROUTE_CANCELLED_BY_TARGET
+        places = [(place, halted) for place in cycle.cancelled]
+        places += [(place, turned) for place in out.cancel_symbol[: out.counts[CANCELS]].tolist()]
+        for place, reason in places:
             for order in self.open_orders.pop(place):
                 self.order_sequence += 1
                 cancel = Cancel(
@@ -325,7 +330,7 @@ class DecisionWriter:
                     decision_id=decision_id,
                     decision_sequence=self.sequence,
                     portfolio=self._id,
-                    reason=Reason.ROUTE_CANCELLED_BY_HALT.name,
+                    reason=reason.name,
                     sequence=self.order_sequence,
                     symbol=self._names[place],
                     v=SCHEMA_VERSION,
@@ -388,5 +393,3 @@ def _units(lots: int, lot: float) -> float:
 def _feature_hash(features: np.ndarray, width: int) -> str:
     """Hash over the declared features' float64 bytes, NaN as null, in the order of their declaration."""
     return hashlib.blake2b(features[:width].tobytes(), digest_size=16).hexdigest()
-
-

@@ -135,7 +135,8 @@ class Evidence:
 
     def last_equity(self) -> Float64:
         """[P] the pods' book equity at the end of the block."""
-        return self._equity[-1].copy()
+        equity: Float64 = self._equity[-1].copy()
+        return equity
 
     def take_returns(self, pod: int, cycle: int | None) -> Float64:
         """A pod's daily returns completed up to ``cycle`` (all, with None) that were not taken before."""
@@ -191,5 +192,3 @@ def _has_rows(frame: PodFrame) -> bool:
 
 def _cut(table: Any, rows: slice) -> Any:
     return type(table)(**{f.name: getattr(table, f.name)[rows] for f in fields(table)})
-
-

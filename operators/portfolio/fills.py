@@ -66,6 +66,24 @@ def _settle_rest(ledger: Ledger, symbol: int, rest: float, part: Float64) -> Non
 
 
 @njit(cache=True)
+def finish_exits(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -> None:
+    """What rounding to the lot leaves of pods that go to zero passes to those that stay: an exit ends flat."""
+    left = 0.0
+    wanted = 0.0
+    for p in range(len(part)):
+        if ledger.units[p, symbol] == 0.0:
+            left += ledger.attributed[p, symbol] + part[p]
+        wanted += abs(ledger.units[p, symbol])
+    if left == 0.0 or wanted == 0.0 or abs(left) >= rules.lot[symbol]:
+        return
+    for p in range(len(part)):
+        if ledger.units[p, symbol] == 0.0:
+            part[p] = -ledger.attributed[p, symbol]
+        else:
+            part[p] += left * abs(ledger.units[p, symbol]) / wanted
+
+
+@njit(cache=True)
 def settle_attribution(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -> None:
     """Adds the parts of a fill; what is less than a millionth of a lot is nothing, unless the position keeps it."""
     for p in range(len(part)):
@@ -91,8 +109,9 @@ def book_fill(ledger: Ledger, rules: Rules, symbol: int, lots: int, price: float
     """Books a fill of ``lots`` at ``price``; returns the fee in base currency."""
     quantity = units_of(lots, rules.lot[symbol])
     notional = quantity * price * rules.multiplier[symbol] * conversion_rate(ledger, rules, symbol)
-    fee = abs(notional) * rules.fee[symbol]
+    fee = float(abs(notional) * rules.fee[symbol])
     attribute(ledger, symbol, quantity, part)
+    finish_exits(ledger, rules, symbol, part)
     ledger.scalars[CASH] -= notional + fee
     ledger.position[symbol] += lots
     settle_attribution(ledger, rules, symbol, part)
@@ -114,6 +133,5 @@ def cross_internally(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -
     for p in range(len(part)):
         delta = ledger.units[p, symbol] - ledger.attributed[p, symbol]
         part[p] = delta * (crossed / bought if delta > 0.0 else crossed / sold)
+    finish_exits(ledger, rules, symbol, part)
     settle_attribution(ledger, rules, symbol, part)
-
-

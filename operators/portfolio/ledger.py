@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
 
+from operators.conversion import BASE_CURRENCY, NO_CONVERSION, conversion_places
 from operators.frames import BEGINNING, Bool, Float64, Int32, Int64
-from operators.plan import Plan
 from schemas.configuration.base import seconds_to_nanoseconds
+
+if TYPE_CHECKING:
+    from operators.plan import Plan
 
 #: Entries of ``Ledger.scalars``.
 CASH, EQUITY, GROSS, NET = range(4)
 #: Entries of ``Ledger.state``.
 TRADING = 0
 ACTIVE, REDUCING, HALTED = range(3)
-#: ``Rules.conversion`` of a symbol in base currency, and of one whose currency has no conversion symbol.
-BASE_CURRENCY, NO_CONVERSION = -1, -2
 
 
 class Ledger(NamedTuple):
@@ -33,7 +34,10 @@ class Ledger(NamedTuple):
         last: [S] last price, NaN before the first; ``fresh_at`` [S] its cycle; ``degraded`` [S] quality verdict.
         dirty: [S] True where the target may still have to be traded.
         stopped: [S] True where a kill switch freezes the symbol.
-        told_reason, told_after: [S] the last clip that was journalled, so that a standing one is not repeated.
+        frozen: [P, S] True where a kill switch freezes what the pod holds of the symbol: its units hold.
+        unsized: [P, S] True where a target came before the price or conversion that turns it into units.
+        told_reason, told_target: [S] the last cut that was journalled and what it was a cut of, so that a standing one
+            is not repeated.
         scalars: [4] cash, equity, gross and net exposure in base currency; state: [1] trading state.
     """
 
@@ -49,8 +53,10 @@ class Ledger(NamedTuple):
     degraded: Bool
     dirty: Bool
     stopped: Bool
+    frozen: Bool
+    unsized: Bool
     told_reason: Int32
-    told_after: Float64
+    told_target: Float64
     scalars: Float64
     state: Int64
 
@@ -97,8 +103,10 @@ def new_ledger(pods: int, symbols: int, cash: float, state: int) -> Ledger:
         degraded=np.zeros(symbols, np.bool_),
         dirty=np.zeros(symbols, np.bool_),
         stopped=np.zeros(symbols, np.bool_),
+        frozen=np.zeros((pods, symbols), np.bool_),
+        unsized=np.zeros((pods, symbols), np.bool_),
         told_reason=np.zeros(symbols, np.int32),
-        told_after=np.zeros(symbols),
+        told_target=np.zeros(symbols),
         scalars=np.array([cash, cash, 0.0, 0.0]),
         state=np.array([state], np.int64),
     )
@@ -116,13 +124,6 @@ def portfolio_rules(plan: Plan, portfolio: int) -> Rules:
     def limit(value: float | None) -> float:
         return np.inf if value is None else value
 
-    conversion = np.full(len(symbols), BASE_CURRENCY, np.int64)
-    for place, symbol in enumerate(symbols.tolist()):
-        currency = plan.instruments[symbol].currency
-        if currency not in ("", configuration.base_currency):
-            quote = plan.symbol_index.get(configuration.conversions.get(currency, ""), -1)
-            found = np.flatnonzero(symbols == quote)
-            conversion[place] = found[0] if len(found) else NO_CONVERSION
     age = guards.max_price_age_seconds
     return Rules(
         lot=column("lot"),
@@ -131,7 +132,7 @@ def portfolio_rules(plan: Plan, portfolio: int) -> Rules:
         fee=column("fee_rate"),
         min_notional=column("min_notional"),
         shortable=column("shortable") > 0,
-        conversion=conversion,
+        conversion=conversion_places(plan, configuration, symbols),
         slippage=configuration.execution.slippage_bps * 1e-4,
         band=configuration.rebalance_band,
         max_leverage=configuration.max_gross_leverage,
@@ -147,7 +148,7 @@ def units_of(lots: int, lot: float) -> float:
     """Lots in units, without the noise that 3 x 0.1 would have."""
     per_unit = np.round(1.0 / lot)
     if per_unit > 1.0 and abs(per_unit * lot - 1.0) < 1e-12:
-        return lots / per_unit
+        return float(lots / per_unit)
     return lots * lot
 
 
@@ -157,13 +158,13 @@ def conversion_rate(ledger: Ledger, rules: Rules, symbol: int) -> float:
     quote = rules.conversion[symbol]
     if quote == BASE_CURRENCY:
         return 1.0
-    return np.nan if quote == NO_CONVERSION else ledger.last[quote]
+    return np.nan if quote == NO_CONVERSION else float(ledger.last[quote])
 
 
 @njit(cache=True)
 def unit_value(ledger: Ledger, rules: Rules, symbol: int) -> float:
     """Notional of one unit in base currency at the last price; NaN when it is unknown."""
-    return ledger.last[symbol] * rules.multiplier[symbol] * conversion_rate(ledger, rules, symbol)
+    return float(ledger.last[symbol] * rules.multiplier[symbol] * conversion_rate(ledger, rules, symbol))
 
 
 @njit(cache=True)
@@ -174,6 +175,8 @@ def mark_to_market(ledger: Ledger, rules: Rules, cycle: int, closed: Float64, fr
             ledger.last[s] = closed[s]
             ledger.fresh_at[s] = cycle
             ledger.degraded[s] = degraded[s]
+        elif degraded[s]:
+            ledger.degraded[s] = True
     value = 0.0
     gross = 0.0
     for s in range(len(fresh)):

@@ -160,9 +160,7 @@ class PortfolioStep:
             self._capital.note_days(pod, evidence.take_returns(pod, None))
         self._pod_equity = evidence.last_equity()
 
-    def _stops(
-        self, cycles: list[int], messages: list[tuple[int, SideMessage]], evidence: Evidence
-    ) -> list[int]:
+    def _stops(self, cycles: list[int], messages: list[tuple[int, SideMessage]], evidence: Evidence) -> list[int]:
         """Rows that must not be run through: where pods, commands or the heartbeat have something to say."""
         wanted = {c for c, _ in messages} | evidence.cycles()
         if self._heartbeat:
@@ -206,7 +204,7 @@ class PortfolioStep:
             cycle.capital = canonical_value(capital)
         heartbeat = self._heartbeat > 0 and now % self._heartbeat == 0
         busy = (
-            self._out.count.any() or capital or report.commands or report.cancelled
+            self._out.counts.any() or capital or report.commands or report.cancelled
             or cycle.pod_parts or cycle.pod_clips or cycle.events
         )  # fmt: skip
         if not busy and not heartbeat:

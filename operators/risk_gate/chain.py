@@ -40,10 +40,10 @@ def allow(
     found, cut = equity_left(ledger, base, allowed)
     if cut != 0:
         allowed, reason = found, cut
-    found, cut = shorts_allowed(rules, symbol, allowed)
+    found, cut = shorts_allowed(rules, symbol, base, allowed)
     if cut != 0:
         allowed, reason = found, cut
-    found, cut = position_limit(rules, allowed)
+    found, cut = position_limit(rules, symbol, base, allowed)
     if cut != 0:
         allowed, reason = found, cut
     found, cut = notional_limit(ledger, rules, symbol, base, allowed)

@@ -13,7 +13,7 @@ _PRECEDENCE = {"control": 0, "fills": 1, "overlay": 2, "signals": 3}
 
 
 def side_partitions(plan: Plan, topics: tuple[str, ...]) -> tuple[str, ...]:
-    """Upstream names of the configured side partitions of ``topics``; a topic that is not configured counts as closed."""
+    """Upstream names of the configured side partitions of ``topics``; one that is not configured counts as closed."""
     names: list[str] = []
     for topic in topics:
         settings = getattr(plan.configuration.topics, topic)

@@ -1,7 +1,8 @@
 """One side partition: decoded messages with the event time at which they take effect (design, "Side topics").
 
 e = max(ts, the largest e before it in its own partition), so the effect depends on no other partition. What comes at or
-before a ClockTick's time is late: it takes effect right after the tick, for a command must never be lost.
+before a ClockTick's time is late: it takes effect right after the tick, for a command must never be lost. A jump over
+the watermark is held until something confirms it: one command with a wrong year must not put off all that follow.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import msgspec
 
 from operators.contiguity import ContiguityError, SnapshotError
 from operators.frames import BEGINNING, DeadLetterRow, DeadLetters, RecordBlock, SideFrame, SideMessage
+from operators.nesting import MAX_NESTING, too_deep
 from operators.plan import Plan
+from operators.side.jumps import HeldMessage, SideJumpGate
 from schemas.configuration.base import seconds_to_nanoseconds
 from schemas.messages import SCHEMA_VERSION, TOPIC_MESSAGES, ClockTick
 from schemas.reasons import Reason
@@ -30,6 +33,10 @@ class SideStep:
         self._max_future = seconds_to_nanoseconds(plan.configuration.time.max_future_seconds)
         self._max_bytes = plan.configuration.topics.market.max_payload_bytes
         self._position: int | None = None
+        self._jumps = SideJumpGate(
+            seconds_to_nanoseconds(plan.configuration.time.max_jump_seconds),
+            plan.configuration.time.jump_confirmations,
+        )
         self._effective = BEGINNING
         self._passed = BEGINNING
         self._frames = 0
@@ -51,7 +58,10 @@ class SideStep:
                     DeadLetterRow(self._topic, self._partition, offset, timestamp, reason.name, error, payload)
                 )
             else:
-                self._place(message, offset, messages)
+                passing, unconfirmed = self._jumps.pass_message(HeldMessage(message, offset, timestamp, payload))
+                refused += [self._jump_refusal(h) for h in unconfirmed]
+                for held in passing:
+                    self._place(held.message, held.offset, messages)
         frame = letters = None
         if messages or self._passed > passed:
             self._frames += 1
@@ -66,7 +76,10 @@ class SideStep:
             return None, Reason.INPUT_EMPTY, "the payload is empty"
         if len(payload) > self._max_bytes:
             return None, Reason.INPUT_TOO_LARGE, f"{len(payload)} bytes; max_payload_bytes is {self._max_bytes}"
+        if too_deep(payload):
+            return None, Reason.INPUT_SCHEMA, f"nested more than {MAX_NESTING} levels deep"
         try:
+            payload.decode("utf-8")
             message = self._decoder.decode(payload)
         except msgspec.ValidationError as fault:
             return None, Reason.INPUT_SCHEMA, str(fault)
@@ -82,6 +95,12 @@ class SideStep:
             ahead = (message.ts - timestamp) / 1e9
             return None, Reason.INPUT_FUTURE, f"ts is {ahead:g} s ahead of its record timestamp"
         return message, Reason.NONE, ""
+
+    def _jump_refusal(self, held: HeldMessage) -> DeadLetterRow:
+        error = "no other message confirmed its jump in event time"
+        return DeadLetterRow(
+            self._topic, self._partition, held.offset, held.timestamp, Reason.INPUT_TIME_JUMP.name, error, held.payload
+        )
 
     def _place(self, message: Any, offset: int, messages: list[SideMessage]) -> None:
         if isinstance(message, ClockTick):
@@ -102,6 +121,7 @@ class SideStep:
             "position": self._position,
             "effective": self._effective,
             "passed": self._passed,
+            "jumps": self._jumps.snapshot(),
             "frames": self._frames,
             "letters": self._letters,
         }
@@ -112,4 +132,5 @@ class SideStep:
             raise SnapshotError(self._name, snapshot.get("version"), SIDE_SNAPSHOT)
         self._position = snapshot["position"]
         self._effective, self._passed = snapshot["effective"], snapshot["passed"]
+        self._jumps.restore(snapshot["jumps"])
         self._frames, self._letters = snapshot["frames"], snapshot["letters"]

@@ -158,7 +158,16 @@ class Configuration(Section):
                     f"instruments.{instrument.symbol}.calendar: {instrument.calendar!r} is not defined;"
                     f" known: {', '.join(sorted(calendars))}"
                 )
+        currency = {i.symbol: i.currency for i in self.instruments}
         for portfolio in self.portfolios:
+            for foreign, symbol in sorted(portfolio.conversions.items()):
+                path = f"portfolios.{portfolio.id}.conversions.{foreign}"
+                if symbol not in known:
+                    problems.append(f"{path}: no instrument {symbol!r}")
+                elif currency[symbol] not in ("", portfolio.base_currency):
+                    problems.append(
+                        f"{path}: {symbol!r} is quoted in {currency[symbol]}, not in {portfolio.base_currency}"
+                    )
             for pod in portfolio.pods:
                 for schedule in pod.schedules:
                     missing = [] if schedule.symbols == "*" else sorted(set(schedule.symbols) - known)

@@ -6,7 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from schemas.configuration.base import Interval, NonNegativeFloat, PositiveFloat, Section, Slug, SymbolName, UnitFraction
+from schemas.configuration.base import (
+    Interval,
+    NonNegativeFloat,
+    PositiveFloat,
+    Section,
+    Slug,
+    SymbolName,
+    UnitFraction,
+)
 
 
 class Schedule(Section):
@@ -18,7 +26,7 @@ class Schedule(Section):
 
     id: Slug
     strategy: str
-    symbols: list[SymbolName] | Literal["*"] = "*"
+    symbols: Annotated[list[SymbolName], Field(min_length=1)] | Literal["*"] = "*"
     parameters: dict[str, Any] = {}
     interval: Interval | None = None
     horizon: str | None = None
@@ -85,6 +93,14 @@ class InverseVolatility(Section):
     min_returns: Annotated[int, Field(ge=2)] = 20
     label: str | None = None
     rebalance_seconds: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _reachable(self) -> InverseVolatility:
+        if self.min_returns > self.lookback_days:
+            raise ValueError(
+                f"min_returns {self.min_returns} exceeds lookback_days {self.lookback_days}: no pod would ever be known"
+            )
+        return self
 
 
 CapitalPolicy = Annotated[EqualWeight | FixedWeight | InverseVolatility, Field(discriminator="name")]

@@ -17,10 +17,11 @@ _FLOOR = 1e-8
 def inverse_volatility(inputs: PolicyInputs, lookback_days: int, min_returns: int) -> PolicyAnswer:
     """Normalised 1/volatility of daily returns (ddof 1) over the lookback.
 
-    A pod with fewer than ``min_returns`` returns has an *unknown* volatility, never 1.0: it gets 1/n, and the known pods
-    share the rest (spec 6). With no known pod this is equal weight.
+    A pod with fewer than ``min_returns`` returns, or with no position in all of the lookback, has an *unknown*
+    volatility, never 1.0 and never 0: it gets 1/n, and the known pods share the rest (spec 6). With no known pod this
+    is equal weight.
     """
-    volatilities = [_volatility(r[-lookback_days:]) if len(r) >= min_returns else None for r in inputs.returns]
+    volatilities = [_volatility(r[-lookback_days:], min_returns) for r in inputs.returns]
     unknown = [pod for pod, v in zip(inputs.pods, volatilities, strict=True) if v is None]
     why: dict[str, object] = {"volatility": dict(zip(inputs.pods, volatilities, strict=True))}
     if unknown:
@@ -37,11 +38,14 @@ def inverse_volatility(inputs: PolicyInputs, lookback_days: int, min_returns: in
 def inverse_volatility_weights(volatility: Float64) -> Float64:
     """[n] normalised 1/max(volatility, 1e-8)."""
     scores: Float64 = 1.0 / np.maximum(volatility, _FLOOR)
-    return scores / scores.sum()
+    weights: Float64 = scores / scores.sum()
+    return weights
 
 
-def _volatility(returns: Float64) -> float:
-    """Sample standard deviation, summed in time order."""
+def _volatility(returns: Float64, min_returns: int) -> float | None:
+    """Sample standard deviation, summed in time order; None when it is unknown."""
     count = len(returns)
+    if count < min_returns or not np.any(returns):
+        return None
     mean = math.fsum(returns) / count
     return math.sqrt(math.fsum((r - mean) ** 2 for r in returns) / (count - 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from numba import njit
 
 from operators.portfolio.ledger import EQUITY, Ledger, Rules, unit_value, units_of
+from operators.risk_gate.guards.reduce_only import capped
 from schemas.reasons import Reason
 
 _GROSS = int(Reason.GUARD_GROSS_EXPOSURE)
@@ -39,6 +40,4 @@ def gross_exposure(
         return target, 0
     # Also reached by NaN: an unknown exposure fails closed.
     room = headroom / value if headroom > 0.0 and value > 0.0 else 0.0
-    if target > 0.0:
-        return max(min(target, room), min(base, target) if base > 0.0 else 0.0), _GROSS
-    return min(max(target, -room), max(base, target) if base < 0.0 else 0.0), _GROSS
+    return capped(base, target, room), _GROSS

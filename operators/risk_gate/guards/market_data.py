@@ -14,9 +14,7 @@ _STALE, _DEGRADED = int(Reason.GUARD_STALE_PRICE), int(Reason.GUARD_DEGRADED)
 
 
 @njit(cache=True)
-def market_data(
-    ledger: Ledger, rules: Rules, cycle: int, symbol: int, base: float, target: float
-) -> tuple[float, int]:
+def market_data(ledger: Ledger, rules: Rules, cycle: int, symbol: int, base: float, target: float) -> tuple[float, int]:
     """(allowed position, reason). Reductions pass at the last good price; without any price nothing passes."""
     if np.isnan(ledger.last[symbol]):
         return base, _NO_PRICE

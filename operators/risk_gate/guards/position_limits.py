@@ -5,25 +5,29 @@ from __future__ import annotations
 from numba import njit
 
 from operators.portfolio.ledger import EQUITY, Ledger, Rules, unit_value
-from operators.risk_gate.guards.reduce_only import reduced
+from operators.risk_gate.guards.reduce_only import capped, reduced
 from schemas.reasons import Reason
 
 _SHORTS, _POSITION = int(Reason.GUARD_SHORTS_FORBIDDEN), int(Reason.GUARD_POSITION_LIMIT)
+#: Whole numbers up to here are exact in a float.
+_MOST_LOTS = 2.0**53
 _NOTIONAL, _EQUITY = int(Reason.GUARD_NOTIONAL_LIMIT), int(Reason.GUARD_EQUITY_EXHAUSTED)
 
 
 @njit(cache=True)
-def shorts_allowed(rules: Rules, symbol: int, target: float) -> tuple[float, int]:
-    """No position below zero in what may not be sold short."""
+def shorts_allowed(rules: Rules, symbol: int, base: float, target: float) -> tuple[float, int]:
+    """No new position below zero in what may not be sold short."""
     if target < 0.0 and not rules.shortable[symbol]:
-        return 0.0, _SHORTS
+        return reduced(base, target), _SHORTS
     return target, 0
 
 
 @njit(cache=True)
-def position_limit(rules: Rules, target: float) -> tuple[float, int]:
-    """|position| <= max_position units."""
-    allowed = min(max(target, -rules.max_position), rules.max_position)
+def position_limit(rules: Rules, symbol: int, base: float, target: float) -> tuple[float, int]:
+    """|position| <= max_position units. What lots cannot count exactly (a price next to nothing) is no position."""
+    if not abs(target) <= _MOST_LOTS * rules.lot[symbol]:
+        return reduced(base, target), _POSITION
+    allowed = capped(base, target, rules.max_position)
     return allowed, _POSITION if allowed != target else 0
 
 
@@ -33,8 +37,7 @@ def notional_limit(ledger: Ledger, rules: Rules, symbol: int, base: float, targe
     value = unit_value(ledger, rules, symbol)
     if not value > 0.0:
         return reduced(base, target), _NOTIONAL
-    cap = rules.max_notional / value
-    allowed = min(max(target, -cap), cap)
+    allowed = capped(base, target, rules.max_notional / value)
     return allowed, _NOTIONAL if allowed != target else 0
 
 

@@ -1,4 +1,4 @@
-"""What may happen to a symbol that takes no new risk: its position may shrink, never grow or change sign."""
+"""What a guard may do to a move: let a position shrink, or cap where it ends. A guard cuts moves, it never makes one."""
 
 from __future__ import annotations
 
@@ -11,3 +11,11 @@ def reduced(base: float, target: float) -> float:
     if base > 0.0:
         return min(max(target, 0.0), base)
     return max(min(target, 0.0), base)
+
+
+@njit(cache=True)
+def capped(base: float, target: float, cap: float) -> float:
+    """``target`` with |position| <= ``cap``, or what is held already where that is more (all in units)."""
+    if target > 0.0:
+        return max(min(target, cap), min(base, target) if base > 0.0 else 0.0)
+    return min(max(target, -cap), max(base, target) if base < 0.0 else 0.0)

@@ -1,4 +1,4 @@
-"""The flow that copies decisions: offsets are committed only after the insert, so a crash at any point loses nothing."""
+"""The flow that copies decisions: offsets are committed only after the insert, so a crash anywhere loses nothing."""
 
 from __future__ import annotations
 

@@ -21,11 +21,19 @@ def test_a_new_database_gets_every_migration_once(empty: Client) -> None:
 
 
 def test_users_find_views_and_not_tables_under_the_plain_names(client: Client) -> None:
-    rows = client.query(
-        "SELECT name, engine FROM system.tables WHERE database = currentDatabase()"
-    ).result_rows
+    rows = client.query("SELECT name, engine FROM system.tables WHERE database = currentDatabase()").result_rows
     engines = {str(name): str(engine) for name, engine in rows}
-    for name in ("decisions", "intents", "targets", "clips", "orders", "cancels", "fills", "transitions", "pod_metrics"):
+    for name in (
+        "decisions",
+        "intents",
+        "targets",
+        "clips",
+        "orders",
+        "cancels",
+        "fills",
+        "transitions",
+        "pod_metrics",
+    ):
         assert engines[name] == "View"
     assert all(engine == "ReplacingMergeTree" for name, engine in engines.items() if name.endswith("_rows"))
 
@@ -48,7 +56,9 @@ def test_a_newer_database_is_refused_with_both_versions_named(client: Client) ->
     newest = load_migrations()[-1]
     later = parse_migration(f"{newest.version + 1:04}_of_the_future.sql", "CREATE TABLE a (x UInt8) ENGINE = Memory;")
     migrate(client, (*load_migrations(), later))
-    with pytest.raises(SchemaRefused, match=rf"{later.version:04} \(of_the_future\).*up to {newest.version:04}.*newer Weir") as refused:
+    with pytest.raises(
+        SchemaRefused, match=rf"{later.version:04} \(of_the_future\).*up to {newest.version:04}.*newer Weir"
+    ) as refused:
         migrate(client)
     assert exit_code_of(refused.value) == 5
 
@@ -56,5 +66,5 @@ def test_a_newer_database_is_refused_with_both_versions_named(client: Client) ->
 def test_a_changed_migration_is_refused(client: Client) -> None:
     first, *rest = load_migrations()
     changed = dataclasses.replace(first, checksum="f" * 64)
-    with pytest.raises(SchemaRefused, match="0001.*checksum.*new migration"):
+    with pytest.raises(SchemaRefused, match=r"0001.*checksum.*new migration"):
         migrate(client, (changed, *rest))

@@ -114,9 +114,7 @@ def test_a_copy_that_starts_before_clickhouse_waits_for_it(tmp_path: Path) -> No
 
 def test_a_stop_ends_the_waiting_and_pauses_are_bounded() -> None:
     waited: list[float] = []
-    writer = PersistentWriter(
-        ClickHouse(dsn="http://127.0.0.1:1"), stop=lambda: sum(waited) > 100, sleep=waited.append
-    )
+    writer = PersistentWriter(ClickHouse(dsn="http://127.0.0.1:1"), stop=lambda: sum(waited) > 100, sleep=waited.append)
     with pytest.raises(StoppedWhileAway, match="read again at the next start"):
         writer.take(block_of(ChainBuilder().build(1).lines))
     assert max(waited) <= LONGEST_PAUSE_SECONDS

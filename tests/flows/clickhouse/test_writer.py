@@ -140,7 +140,7 @@ def test_prepared_views_answer_common_questions(client: Client) -> None:
 def counts_of_fresh(client: Client, lines: list[bytes]) -> dict[str, int]:
     """What the views must count, from the bodies themselves."""
     bodies = [body_of(line) for line in lines]
-    sizes = {
+    return {
         "decisions": len(bodies),
         "intents": sum(len(b.intents.pod) for b in bodies if b.intents),
         "targets": sum(len(b.targets.pod) for b in bodies if b.targets),
@@ -151,7 +151,6 @@ def counts_of_fresh(client: Client, lines: list[bytes]) -> dict[str, int]:
         "transitions": sum(len(b.transitions or ()) for b in bodies),
         "pod_metrics": sum(len(b.pods.pod) for b in bodies),
     }
-    return sizes
 
 
 class _FailsOnce:

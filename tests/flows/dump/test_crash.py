@@ -1,4 +1,4 @@
-"""A process that is killed between dump and files, and comes back in another shape, leaves what an unbroken run does."""
+"""A process killed between dump and files, that comes back in another shape, leaves what an unbroken one does."""
 
 from __future__ import annotations
 

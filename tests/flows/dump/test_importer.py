@@ -44,7 +44,10 @@ def kline(row: tuple[float, ...], unit: int = 1000) -> tuple[object, ...]:
     return (int(t) * unit, *ohlcv, (int(t) + HOUR) * unit - 1, 0, 10, 0, 0, 0)
 
 
-BINANCE = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n"
+BINANCE = (
+    "open_time,open,high,low,close,volume,close_time,"
+    "quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n"
+)
 
 FLAVOURS: dict[str, tuple[str, str | None]] = {
     "binance": (BINANCE + "".join(line(*kline(row)) for row in ROWS), None),

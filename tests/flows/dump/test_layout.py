@@ -207,11 +207,13 @@ def test_no_changed_byte_makes_anything_but_a_record_or_a_named_error(
         )
     folder = tmp_path_factory.mktemp("fuzz")
     path = foreign(folder / "kcat", bytes(content))
+    refused = ""
     try:
         dump = open_dump(path, folder / "work", {"bars": "market"})
         assert dump.records("market") <= 7
     except InvalidInput as error:
-        assert "all.jsonl" in str(error)
+        refused = str(error)
+    assert not refused or "all.jsonl" in refused
 
 
 def test_what_is_no_dump_is_refused(tmp_path: Path) -> None:

@@ -142,10 +142,10 @@ def test_every_portfolio_has_a_chain_and_a_first_fault_of_its_own(tmp_path: Path
     [
         (lambda orders: orders[:5] + orders[6:], Verdict.ORDER_MISSING, 6),
         (lambda orders: orders[:-1], Verdict.ORDER_MISSING, 19),
-        (lambda orders: [*orders, orders[-1].replace(b'"sequence":19', b'"sequence":20')], Verdict.ORDER_UNEXPECTED, 20),
+        (lambda orders: [*orders, orders[-1].replace(b'e":19', b'e":20')], Verdict.ORDER_UNEXPECTED, 20),
         (lambda orders: orders[:6] + orders[5:], Verdict.ORDER_REPEATED, 6),
         (lambda orders: [*orders, orders[5]], Verdict.ORDER_REPEATED, 6),
-        (lambda orders: [*orders[:5], orders[5].replace(b'"symbol":"', b'"symbol":"X'), *orders[6:]], Verdict.ORDER_DIFFERS, 6),
+        (lambda orders: [*orders[:5], orders[5].replace(b'bol":"', b'bol":"X'), *orders[6:]], Verdict.ORDER_DIFFERS, 6),
         (lambda orders: [*orders[:5], b"{}", *orders[5:]], Verdict.ORDER_MALFORMED, None),
     ],
 )  # fmt: skip

@@ -36,5 +36,5 @@ def test_a_setting_that_is_fixed_or_unknown_is_refused_by_name(key: str) -> None
 
 
 def test_an_address_is_needed() -> None:
-    with pytest.raises(ClientSettingsError, match="bootstrap.servers is missing"):
+    with pytest.raises(ClientSettingsError, match=r"bootstrap\.servers is missing"):
         consumer_config({"client.id": "weir"})

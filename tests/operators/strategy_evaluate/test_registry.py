@@ -163,8 +163,10 @@ class TestOutsidePackages:
         assert "gone@1.0.0" in registry.installed()
         for reference in ("gone@1.0.0", "gone"):
             assert problems(registry, reference) == [
-                "strategy: gone@1.0.0 of no_such_module:Gone cannot be loaded:"
-                " ModuleNotFoundError(\"No module named 'no_such_module'\")"
+                (
+                    "strategy: gone@1.0.0 of no_such_module:Gone cannot be loaded:"
+                    " ModuleNotFoundError(\"No module named 'no_such_module'\")"
+                )
             ]
 
     @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+"""What every test stands on: pinned numerics, fixed examples, time limits, and one Kafka for all that need it.
+
+Marks: ``kafka`` is given to every test that takes a broker fixture; a module whose tests start whole processes says
+``pytestmark = pytest.mark.process``; ``soak`` is for what only ``make soak`` runs.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from flows.process.pinning import READERS, is_pinned, pin_numerics
+
+if not is_pinned() and any(name in sys.modules for name in READERS):
+    # Too late to pin, and a replaced process would lose pytest's output.
+    pytest.exit(f"{', '.join(READERS)}: one of them was loaded before the tests; start pytest without that plugin", 3)
+pin_numerics(restart=False)
+
+pytest_plugins = ["tests.kafka_broker"]
+
+BROKER_FIXTURES = {"kafka_client", "kafka_broker_of_its_own", "kafka_topic"}
+#: Seconds that a test may take, by its mark; pyproject.toml has the limit of the others.
+TIMEOUTS = {"soak": 4 * 3600, "kafka": 300, "process": 300}
+
+# Examples are the same in every run: a new one is found by changing the test, not by luck in somebody else's change.
+settings.register_profile(
+    "weir", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("weir")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of the broker, and gives limits and xdist groups."""
+    for item in items:
+        if BROKER_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("kafka")
+        if item.get_closest_marker("timeout") is None:
+            for mark, seconds in TIMEOUTS.items():
+                if item.get_closest_marker(mark) is not None:
+                    item.add_marker(pytest.mark.timeout(seconds))
+                    break
+        # Modules stay together, for what their fixtures opened; so does what shares the session's broker.
+        together = "kafka" if item.get_closest_marker("kafka") is not None else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(together))
