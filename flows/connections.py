@@ -85,6 +85,7 @@ def _kafka_sources(
     from flows.kafka.progress import Drain, ProgressReader, ProgressWriter
     from flows.kafka.run_ahead import RunAhead
     from flows.kafka.source import KafkaSource
+    from flows.metrics import observe_lag
 
     configuration = plan.configuration
     client, progress = client_settings(configuration), topic_name(configuration, "progress")
@@ -102,6 +103,7 @@ def _kafka_sources(
             batch=configuration.kafka.poll_messages,
             run_ahead=RunAhead(reader, hold),
             drain=draining,
+            on_lag=observe_lag,
         )
         for role, count in partitions.items()
     }

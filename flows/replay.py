@@ -232,6 +232,7 @@ def _start(
 
 
 def _in_process(settings: FlowSettings, folder: RecoveryFolder | None, progress: Callable[[int], None]) -> _Run:
+    from flows.metrics import serving
     from flows.process import drain, failure
     from flows.process.hang import end_after_hang
     from flows.process.ticker import Ticker
@@ -243,6 +244,7 @@ def _in_process(settings: FlowSettings, folder: RecoveryFolder | None, progress:
     snapshots = None if folder is None else folder.snapshots
     with (
         drain.on_signals(),
+        serving(settings.metrics_address()),
         Watchdog(settings.hang_seconds, lambda evaluation: end_after_hang(settings, evaluation, None)),
         Ticker(lambda: progress(outcome.counted(PROGRESS))),
     ):

@@ -97,6 +97,11 @@ class FlowSettings(Struct, frozen=True, kw_only=True):
         """The configuration as its model; raises ConfigurationError with every fault."""
         return parse_configuration(self.configuration, "flow settings")
 
+    def metrics_address(self) -> str | None:
+        """``runtime.metrics_address`` of the configuration."""
+        address: str | None = self.configuration.get("runtime", {}).get("metrics_address")
+        return address
+
 
 def write_settings(settings: FlowSettings, path: Path) -> None:
     """Writes settings as one JSON document."""

@@ -41,6 +41,7 @@ class StageLogic(StatefulBatchLogic[Numbered, Any, dict[str, Any]]):
         make: builds the step of a key number.
         run: passes one item through the step and returns what leaves; for a Beat it returns beats.
         state: the snapshot to go on from, None at the start.
+        ended: told the step and its key number when the upstream has ended; it may look, nothing more.
     """
 
     def __init__(
@@ -48,8 +49,9 @@ class StageLogic(StatefulBatchLogic[Numbered, Any, dict[str, Any]]):
         make: Callable[[int], Any],
         run: Callable[[Any, int, Any], Iterable[Any]],
         state: dict[str, Any] | None,
+        ended: Callable[[Any, int], None] | None = None,
     ) -> None:
-        self._make, self._run = make, run
+        self._make, self._run, self._ended = make, run, ended
         self._number = -1
         self._step: Any = None
         if state is not None:
@@ -71,6 +73,13 @@ class StageLogic(StatefulBatchLogic[Numbered, Any, dict[str, Any]]):
                 self._step = self._make(number)
             out.extend(self._run(self._step, number, item))
         return out, False
+
+    def on_eof(self) -> tuple[list[Any], bool]:
+        """Nothing leaves and nothing is flushed: a drain ends the upstream too, and end of file closes nothing."""
+        if self._ended is not None and self._step is not None:
+            self._ended(self._step, self._number)
+            self._ended = None
+        return [], False
 
     def snapshot(self) -> dict[str, Any]:
         """The step's state and whose it is."""

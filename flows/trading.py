@@ -12,13 +12,25 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow, Stream
 from bytewax.operators import KeyedStream
 
+from flows import open_cycles
 from flows.connections import Connections, connect
 from flows.dump.dead_letter_sink import dead_letter_key
+from flows.measurements import FlowMeasurements
+from flows.metrics import process_metrics
 from flows.process import outcome
 from flows.process.watchdog import watch
 from flows.settings import FlowSettings
 from flows.stages import Numbered, Routed, StageLogic
-from operators.frames import BAR, KIND, Beat, DeadLetters, GroupFrame, MarketBlock, PodFrame, RecordBlock, SideFrame
+from operators.frames import (
+    Beat,
+    DeadLetters,
+    GroupFrame,
+    MarketBlock,
+    OutputBlock,
+    PodFrame,
+    RecordBlock,
+    SideFrame,
+)
 from operators.normalize.decode import MarketDecoder
 from operators.normalize.group_step import GroupStep
 from operators.plan import Plan, compile_plan
@@ -35,12 +47,13 @@ def build_trading(settings: FlowSettings) -> Dataflow:
     """The dataflow of one run; raises ConfigurationError before anything is opened."""
     plan = compile_plan(settings.parsed(), default_registry())
     connections = connect(settings, plan)
+    measure = FlowMeasurements(plan, process_metrics(), settings.code_version)
     flow = Dataflow("weir")
-    market = _market(flow, plan, connections, settings)
-    side = _side(flow, plan, connections)
+    market = _market(flow, plan, connections, settings, measure)
+    side = _side(flow, plan, connections, measure)
     routed = market if side is None else op.merge("stage_inputs", market, side)
-    pods = _pods(routed, plan)
-    decisions = _portfolios(op.merge("portfolio_inputs", _to(routed, "portfolio"), pods), plan)
+    pods = _pods(routed, plan, measure)
+    decisions = _portfolios(op.merge("portfolio_inputs", _to(routed, "portfolio"), pods), plan, measure)
     op.output("decisions", decisions, connections.decisions)
     op.output("dead_letters", _letters(routed), connections.dead_letters)
     return flow
@@ -95,7 +108,9 @@ def _letter(topic: str, partition: int, letters: DeadLetters | None) -> Routed:
 
 
 # ---------------------------------------------------------------- market
-def _market(flow: Dataflow, plan: Plan, connections: Connections, settings: FlowSettings) -> Stream[Routed]:
+def _market(
+    flow: Dataflow, plan: Plan, connections: Connections, settings: FlowSettings, measure: FlowMeasurements
+) -> Stream[Routed]:
     decoders = {g.partition: MarketDecoder(plan, g.partition) for g in plan.groups}
     fan = _Fan(plan)
     quarantined = {
@@ -103,12 +118,16 @@ def _market(flow: Dataflow, plan: Plan, connections: Connections, settings: Flow
     }
 
     def decode(batch: list[RecordBlock]) -> list[tuple[str, Numbered]]:
-        blocks = [decoders[b.partition].decode(b) for b in batch]
-        outcome.count("bars", sum(int((b.integers[KIND] == BAR).sum()) for b in blocks))
+        with measure.timed("decode"):
+            blocks = [decoders[b.partition].decode(b) for b in batch]
+        outcome.count("bars", measure.decoded(blocks, sum(len(b.payloads) for b in batch)))
         return [(f"group-{b.partition:05d}", (b.partition, b)) for b in blocks]
 
     def run(step: GroupStep, group: int, block: MarketBlock) -> list[Routed]:
-        frames, letters = step.step(block)
+        with measure.timed("group"):
+            frames, letters = step.step(block)
+        measure.group(group, step, frames)
+        measure.letters(letters)
         routed = [_letter("market", group, letters)]
         items: list[GroupFrame | Beat] = [*frames] or [_BEAT]
         for item in items:
@@ -117,7 +136,14 @@ def _market(flow: Dataflow, plan: Plan, connections: Connections, settings: Flow
 
     records = op.input("market", flow, connections.sources["market"])
     blocks = op.flat_map_batch("decode", records, decode)
-    stepped = op.stateful_batch("group", blocks, _stage(lambda n: GroupStep(plan, n, quarantined, watch=watch), run))
+
+    def ended(step: GroupStep, group: int) -> None:
+        for found in open_cycles.of_group(plan, step, group):
+            outcome.left_open(*found)
+
+    watching = measure.watching(watch)
+    logic = _stage(lambda n: GroupStep(plan, n, quarantined, watch=watching), run, ended)
+    stepped = op.stateful_batch("group", blocks, logic)
     return op.map("group_out", stepped, _value)
 
 
@@ -126,13 +152,15 @@ def _value(keyed: tuple[str, Any]) -> Any:
 
 
 def _stage(
-    make: Callable[[int], Any], run: Callable[[Any, int, Any], Iterable[Any]]
+    make: Callable[[int], Any],
+    run: Callable[[Any, int, Any], Iterable[Any]],
+    ended: Callable[[Any, int], None] | None = None,
 ) -> Callable[[dict[str, Any] | None], StageLogic]:
-    return lambda state: StageLogic(make, run, state)
+    return lambda state: StageLogic(make, run, state, ended)
 
 
 # ---------------------------------------------------------------- side topics
-def _side(flow: Dataflow, plan: Plan, connections: Connections) -> Stream[Routed] | None:
+def _side(flow: Dataflow, plan: Plan, connections: Connections, measure: FlowMeasurements) -> Stream[Routed] | None:
     fan = _Fan(plan)
     streams: list[Stream[Routed]] = []
     for topic in _SIDE_TOPICS:
@@ -140,7 +168,7 @@ def _side(flow: Dataflow, plan: Plan, connections: Connections) -> Stream[Routed
             continue
         records = op.input(topic, flow, connections.sources[topic])
         keyed = op.map(f"{topic}_key", records, _side_key)
-        logic = _stage(lambda n, t=topic: SideStep(plan, t, n), _side_run(topic, fan))  # type: ignore[misc]
+        logic = _stage(lambda n, t=topic: SideStep(plan, t, n), _side_run(topic, fan, measure))  # type: ignore[misc]
         stepped = op.stateful_batch(f"{topic}_side", keyed, logic)
         streams.append(op.map(f"{topic}_out", stepped, _value))
     return op.merge("side", *streams) if streams else None
@@ -150,9 +178,12 @@ def _side_key(block: RecordBlock) -> tuple[str, Numbered]:
     return f"{block.topic}-{block.partition:05d}", (block.partition, block)
 
 
-def _side_run(topic: str, fan: _Fan) -> Callable[[SideStep, int, RecordBlock], list[Routed]]:
+def _side_run(topic: str, fan: _Fan, measure: FlowMeasurements) -> Callable[[SideStep, int, RecordBlock], list[Routed]]:
     def run(step: SideStep, partition: int, block: RecordBlock) -> list[Routed]:
-        frame, letters = step.step(block)
+        with measure.timed("side"):
+            frame, letters = step.step(block)
+        measure.side(block)
+        measure.letters(letters)
         item: SideFrame | Beat = frame if frame is not None and topic == "control" else _BEAT
         return [_letter(topic, partition, letters), *fan.side(item)]
 
@@ -160,11 +191,16 @@ def _side_run(topic: str, fan: _Fan) -> Callable[[SideStep, int, RecordBlock], l
 
 
 # ---------------------------------------------------------------- pods and portfolios
-def _pods(routed: Stream[Routed], plan: Plan) -> KeyedStream[Numbered]:
+def _pods(routed: Stream[Routed], plan: Plan, measure: FlowMeasurements) -> KeyedStream[Numbered]:
     owner = {p.index: (f"portfolio-{plan.portfolios[p.portfolio].id}", p.portfolio) for p in plan.pods}
 
     def run(step: PodStep, pod: int, item: GroupFrame | SideFrame | Beat) -> list[Routed]:
-        frame: PodFrame | None = None if isinstance(item, Beat) else step.step(item)
+        frame: PodFrame | None = None
+        if not isinstance(item, Beat):
+            with measure.timed("pod"):
+                frame = step.step(item)
+        if frame is not None:
+            measure.pod(frame)
         key, number = owner[pod]
         return [(key, (number, frame if frame is not None else _BEAT))]
 
@@ -172,10 +208,19 @@ def _pods(routed: Stream[Routed], plan: Plan) -> KeyedStream[Numbered]:
     return op.map("pod_out", stepped, _value)
 
 
-def _portfolios(items: KeyedStream[Numbered], plan: Plan) -> KeyedStream[Any]:
+def _portfolios(items: KeyedStream[Numbered], plan: Plan, measure: FlowMeasurements) -> KeyedStream[Any]:
     def run(step: PortfolioStep, portfolio: int, item: GroupFrame | PodFrame | SideFrame | Beat) -> list[Any]:
-        block = None if isinstance(item, Beat) else step.step(item)
+        block: OutputBlock | None = None
+        if not isinstance(item, Beat):
+            with measure.timed("portfolio"):
+                block = step.step(item)
+        if block is not None:
+            measure.portfolio(block)
         return [(plan.portfolios[portfolio].id, block if block is not None else _BEAT)]
 
-    stepped = op.stateful_batch("portfolio", items, _stage(lambda n: PortfolioStep(plan, n), run))
+    def ended(step: PortfolioStep, portfolio: int) -> None:
+        for found in open_cycles.of_portfolio(plan, step, portfolio):
+            outcome.left_open(*found)
+
+    stepped = op.stateful_batch("portfolio", items, _stage(lambda n: PortfolioStep(plan, n), run, ended))
     return op.map("portfolio_out", stepped, _value)

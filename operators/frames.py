@@ -7,7 +7,7 @@ closing border T.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -289,6 +289,8 @@ class OutputBlock:
         counter: contiguity counter of this stage's frames.
         to_cycle: every cycle up to here is decided (also when nothing came of it).
         cycles: cycle of each decision.
+        clips: how many cuts at portfolio level by reason code, for metrics.
+        fills: how many fills were booked, for metrics.
     """
 
     portfolio: str
@@ -300,3 +302,5 @@ class OutputBlock:
     hashes: list[str]
     orders: list[bytes]
     order_decisions: list[int]
+    clips: dict[int, int] = field(default_factory=dict)
+    fills: int = 0

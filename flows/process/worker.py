@@ -142,12 +142,16 @@ def _watched(order: WorkerOrder, failure_file: Path) -> Iterator[None]:
     if not order.trading:
         yield
         return
+    from flows.metrics import serving
     from flows.process.hang import end_after_hang
     from flows.process.watchdog import Watchdog
     from flows.settings import read_settings
 
     settings = read_settings(Path(order.settings))
-    with Watchdog(settings.hang_seconds, lambda evaluation: end_after_hang(settings, evaluation, failure_file)):
+    with (
+        serving(settings.metrics_address(), order.process),
+        Watchdog(settings.hang_seconds, lambda evaluation: end_after_hang(settings, evaluation, failure_file)),
+    ):
         yield
 
 

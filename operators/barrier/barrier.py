@@ -28,6 +28,10 @@ class Barrier:
         """The upstream key that holds the frontier back."""
         return min(self._closed, key=lambda u: (self._closed[u], u))
 
+    def closed_to(self, upstream: str) -> int:
+        """The last cycle that one upstream key has closed."""
+        return self._closed[upstream]
+
     def snapshot(self) -> dict[str, tuple[int, int]]:
         """(closed to, counter) of every upstream key."""
         return {u: (self._closed[u], self._counter[u]) for u in self._closed}

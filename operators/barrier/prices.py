@@ -56,6 +56,11 @@ class PriceJoin:
         """Cycles with data that wait for the barrier, for metrics and bounds."""
         return sum(len(f.cycles) for frames in self._waiting.values() for f in frames)
 
+    def waiting(self) -> Int64:
+        """The cycles with data that wait for the barrier, ascending."""
+        tables = [frame.cycles for frames in self._waiting.values() for frame in frames]
+        return np.unique(np.concatenate([np.empty(0, np.int64), *tables]))
+
     def take(self, to_cycle: int, extra: Int64) -> PriceBlock:
         """Everything up to ``to_cycle``, with rows for the cycles in ``extra`` too, where something else happens."""
         parts: list[tuple[int, GroupFrame, int]] = []

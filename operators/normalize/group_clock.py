@@ -104,6 +104,17 @@ class GroupClock:
         used = int(self._state.clock[OPEN_CYCLES])
         return [(int(self._state.open_cycle[n]), int(self._state.missing[n])) for n in range(used)]
 
+    def awaited(self) -> list[int]:
+        """Symbols (places within the group) whose final bar the first open cycle still waits for."""
+        if not int(self._state.clock[OPEN_CYCLES]):
+            return []
+        found: list[int] = np.flatnonzero(self._state.awaited[0].any(axis=0)).tolist()
+        return found
+
+    def held(self) -> list[int]:
+        """Event times (ns) of messages that are held until something confirms their jump."""
+        return [int(h.integers[TS]) for h in self._jumps.held]
+
     def step(self, block: MarketBlock) -> Closed:
         """Takes the next block of the partition."""
         after = self.closed_to

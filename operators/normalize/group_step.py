@@ -41,6 +41,12 @@ class GroupStep:
         self._position: int | None = None
         self._frames = 0
         self._letters = 0
+        #: duplicates dropped since this object was made: for metrics, no part of the state
+        self.duplicates = 0
+
+    def evaluated_bars(self) -> dict[int, int]:
+        """Bars evaluated by schedule index since this object was made, for metrics."""
+        return self._runtime.evaluated
 
     @property
     def clock(self) -> GroupClock:
@@ -55,6 +61,7 @@ class GroupStep:
         if block.integers.shape[1] == 0 and not block.dead_letters:
             return [], None
         closed = self._clock.step(block)
+        self.duplicates += closed.duplicates
         frames: list[GroupFrame] = []
         after = closed.after_cycle
         for number, (folded, degraded) in enumerate(closed.parts):

@@ -235,9 +235,7 @@ def _route(
     goes = lots != 0 and not notional < rules.min_notional[symbol]
     if reason == 0:
         ledger.told_reason[symbol] = 0
-    elif not _was_told(ledger, symbol, reason, target):
-        _tell(ledger, out, symbol, reason, target, allowed)
-    elif goes and abs(allowed - base) > _RETRY * abs(target):
+    elif not _was_told(ledger, symbol, reason, target) or (goes and abs(allowed - base) > _RETRY * abs(target)):
         _tell(ledger, out, symbol, reason, target, allowed)
     else:
         goes = False
@@ -271,7 +269,7 @@ def _cancel_opposite(ledger: Ledger, rules: Rules, symbol: int, out: CycleOutput
 
 @njit(cache=True)
 def _route_all(ledger: Ledger, rules: Rules, cycle: int, out: CycleOutput, part: Float64) -> None:
-    """Order of service: reducing first, then symbol. What is open is waited for, unless the target turned against it."""
+    """Order of service: reducing first, then symbol. What is open is waited for unless the target turned against it."""
     if not ledger.dirty.any():
         return
     for s in range(len(ledger.dirty)):

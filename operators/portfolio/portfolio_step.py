@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from operators.aggregate_intents.offset import OFFSET_LIMIT, offset_ratio
 from operators.allocate.capital import Capital
 from operators.barrier.barrier import Barrier
 from operators.barrier.prices import PriceBlock, PriceJoin, empty_group_frame
@@ -16,12 +17,13 @@ from operators.contiguity import SnapshotError
 from operators.frames import BEGINNING, GroupFrame, Int64, OutputBlock, PodFrame, SideFrame, SideMessage
 from operators.plan import Plan
 from operators.portfolio.commands import PortfolioControl
-from operators.portfolio.cycle import Prices, cycle_output, run_cycles
+from operators.portfolio.cycle import CLIPS, FILLS, TARGETS, Prices, cycle_output, run_cycles
 from operators.portfolio.decision import DecisionWriter
 from operators.portfolio.evidence import Evidence, split_pod_frame
 from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, Ledger, new_ledger, portfolio_rules
 from operators.side.inbox import SideInbox, side_partitions
 from schemas.canonical import canonical_value
+from schemas.reasons import Reason
 
 PORTFOLIO_SNAPSHOT = 1
 _STATES = {"ACTIVE": ACTIVE, "REDUCING": REDUCING, "HALTED": HALTED}
@@ -36,6 +38,8 @@ class _Written:
     hashes: list[str] = field(default_factory=list)
     orders: list[bytes] = field(default_factory=list)
     order_decisions: list[int] = field(default_factory=list)
+    clips: Counter[int] = field(default_factory=Counter)
+    fills: int = 0
 
 
 class PortfolioStep:
@@ -66,6 +70,7 @@ class PortfolioStep:
         self._writer = DecisionWriter(plan, portfolio)
         self._pod_equity = np.ones(pods)
         self._heartbeat = own.configuration.heartbeat_cycles * plan.cycle_ns
+        self._offset_high = False
         self._out = cycle_output(pods, symbols)
         self._part = np.zeros(pods)
 
@@ -105,6 +110,8 @@ class PortfolioStep:
             hashes=written.hashes,
             orders=written.orders,
             order_decisions=written.order_decisions,
+            clips=dict(written.clips),
+            fills=written.fills,
         )
 
     def _due_frames(self, to_cycle: int) -> list[PodFrame]:
@@ -202,6 +209,8 @@ class PortfolioStep:
             cycle.cancelled = report.cancelled
         if capital is not None:
             cycle.capital = canonical_value(capital)
+        if self._out.counts[TARGETS]:
+            cycle.events = cycle.events + self._offset()
         heartbeat = self._heartbeat > 0 and now % self._heartbeat == 0
         busy = (
             self._out.counts.any() or capital or report.commands or report.cancelled
@@ -216,10 +225,31 @@ class PortfolioStep:
         written.bodies.append(body)
         written.hashes.append(digest)
         written.orders += orders
+        written.clips.update(self._out.clip_reason[: self._out.counts[CLIPS]].tolist())
+        written.fills += int(self._out.counts[FILLS])
+
+    def _offset(self) -> list[dict[str, Any]]:
+        """The warning that pods offset each other, when it begins."""
+        ratio = offset_ratio(self._ledger.fraction, self._ledger.pod_weight)
+        was_high, self._offset_high = self._offset_high, ratio > OFFSET_LIMIT
+        if was_high or not self._offset_high:
+            return []
+        detail = f"pods offset {ratio:g} of their gross exposure; warned above {OFFSET_LIMIT:g}"
+        return [{"detail": detail, "reason": Reason.INTENT_OFFSET_HIGH.name, "schedule": "", "symbol": ""}]
 
     def _inputs(self, row: int, prices: PriceBlock) -> list[tuple[str, int, int, int]]:
         first, last = prices.first_offset[row].tolist(), prices.last_offset[row].tolist()
         return [("market", g, first[n], last[n]) for n, g in enumerate(self._prices.groups) if last[n] >= 0]
+
+    # ------------------------------------------------------------ what waits
+    def waiting_cycles(self) -> Int64:
+        """Cycles with prices that the barrier has not let through, ascending."""
+        return self._prices.waiting()
+
+    def slowest(self) -> tuple[str, int]:
+        """The upstream key that holds the barrier back, and the cycle up to which it has closed."""
+        upstream = self._barrier.slowest()
+        return upstream, self._barrier.closed_to(upstream)
 
     # ------------------------------------------------------------ state
     def snapshot(self) -> dict[str, Any]:
@@ -240,6 +270,7 @@ class PortfolioStep:
             "control": self._control.snapshot(),
             "writer": self._writer.snapshot(),
             "pod_equity": self._pod_equity.copy(),
+            "offset_high": self._offset_high,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -262,3 +293,4 @@ class PortfolioStep:
         self._control.restore(snapshot["control"])
         self._writer.restore(snapshot["writer"])
         self._pod_equity = snapshot["pod_equity"].copy()
+        self._offset_high = snapshot["offset_high"]

@@ -53,6 +53,8 @@ class StrategyRuntime:
         watch: EvaluationWatch | None = None,
     ) -> None:
         self.plan = plan
+        #: bars evaluated by schedule index since this object was made: for metrics, no part of the state
+        self.evaluated: dict[int, int] = {}
         self._watch = watch
         own = plan.groups[group]
         self.symbols = own.symbols
@@ -93,6 +95,8 @@ class StrategyRuntime:
                 own = tuple(_columns(features[f], columns) for f in evaluation.declared)
                 own_bars = bars if columns is None else read_only(symbols_of(bars, columns))
                 changes, told = self._evaluate(evaluation, own_bars, own)
+                index = evaluation.schedule.index
+                self.evaluated[index] = self.evaluated.get(index, 0) + int(np.count_nonzero(own_bars.fresh))
                 before = _columns(self._last_close[bars.interval], columns)
                 pieces += [self._intents(evaluation, own_bars, own, before, c) for c in changes if len(c.row)]
                 events += told

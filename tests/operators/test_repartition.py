@@ -58,18 +58,20 @@ class Run:
         self.outputs += outputs
         self.letters += [row for one in letters for row in one.rows]
 
+    def stages(self) -> list[list[Any]]:
+        return [list(self.pipeline.groups), list(self.pipeline.pods), list(self.pipeline.portfolios)]
+
     def snapshots(self) -> StepSnapshots:
         """As recovery keeps them: whole copies."""
-        p = self.pipeline
-        states = [{n: s.snapshot() for n, s in enumerate(steps)} for steps in (p.groups, p.pods, p.portfolios)]
+        states = [{n: step.snapshot() for n, step in enumerate(of_stage)} for of_stage in self.stages()]
         groups, pods, portfolios = pickle.loads(pickle.dumps(states))
         return StepSnapshots(groups, pods, portfolios)
 
     def go_on_from(self, snapshots: StepSnapshots, other: Run) -> None:
-        steps = ((self.pipeline.groups, snapshots.groups), (self.pipeline.pods, snapshots.pods))
-        for of_stage, saved in (*steps, (self.pipeline.portfolios, snapshots.portfolios)):
-            for number, step in enumerate(of_stage):  # type: ignore[var-annotated, arg-type]
-                step.restore(saved[number])
+        saved = (snapshots.groups, snapshots.pods, snapshots.portfolios)
+        for of_stage, states in zip(self.stages(), saved, strict=True):
+            for number, step in enumerate(of_stage):
+                step.restore(states[number])
         for key, side in self.pipeline.sides.items():
             side.restore(other.pipeline.sides[key].snapshot())
 

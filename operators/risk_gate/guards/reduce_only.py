@@ -1,4 +1,4 @@
-"""What a guard may do to a move: let a position shrink, or cap where it ends. A guard cuts moves, it never makes one."""
+"""What a guard may do to a move: let a position shrink, or cap where it ends. A guard cuts, it never trades."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from operators.normalize.decode import MarketDecoder
 from operators.plan import Plan
-from tests.operators.normalize.logs import SECOND, Outcome, Record, blocks
+from tests.operators.normalize.logs import SECOND, Record, blocks
 
 
 @dataclass
@@ -56,7 +56,8 @@ class Model:
     held: list[Event] = field(default_factory=list)
     newest: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)
     quality: dict[str, deque[tuple[str, ...]]] = field(default_factory=dict)
-    letters: list[tuple[int, str]] = field(default_factory=list)
+    #: (offset at which it was judged, own offset, reason)
+    letters: list[tuple[int, int, str]] = field(default_factory=list)
     cycles: list[tuple[Any, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -88,7 +89,7 @@ class Model:
         for held in self.held:
             held.held_for += 1
         limit = self.plan.configuration.time.jump_confirmations
-        self.letters += [(h.offset, "INPUT_TIME_JUMP") for h in self.held if h.held_for >= limit]
+        self.letters += [(offset, h.offset, "INPUT_TIME_JUMP") for h in self.held if h.held_for >= limit]
         self.held = [h for h in self.held if h.held_for < limit]
 
     # ---------------------------------------------------------------- time
@@ -97,12 +98,12 @@ class Model:
         if event.body["type"] == "clock_tick":
             self.passed = event.ts if self.passed is None else max(self.passed, event.ts)
         else:
-            self.place(event)
+            self.place(event, read_at)
             reaches = event.ts - self.lateness - 1
             self.passed = reaches if self.passed is None else max(self.passed, reaches)
         self.close()
 
-    def place(self, event: Event) -> None:
+    def place(self, event: Event, read_at: int) -> None:
         """Drops duplicates, refuses what is late, keeps the rest."""
         used = event.body["type"] != "bar" or event.body["interval"] in self.plan.intervals
         flaws: list[str] = []
@@ -120,7 +121,7 @@ class Model:
             if stamp == last or (not late and any(e.identity == event.identity for e in self.open)):
                 flaws.append("duplicate")
             elif late:
-                self.letters.append((event.offset, "INPUT_LATE"))
+                self.letters.append((read_at, event.offset, "INPUT_LATE"))
             else:
                 self.open.append(event)
         self.note(event.body["symbol"], flaws)
@@ -149,7 +150,7 @@ class Model:
         """Closes what the watermark passed, then what is complete."""
         if self.passed is not None:
             self.close_to(self.passed // self.cycle * self.cycle)
-        while self.open:
+        while self.open and self.plan.configuration.topics.market.close_on == "completeness":
             first = min(self.cycle_of(e) for e in self.open)
             follows = self.closed_to is None or first == self.closed_to + self.cycle
             if not follows or self.awaited(first):
@@ -222,7 +223,7 @@ class Model:
         return any(counts[flaw] > rate * len(seen) for flaw, rate in rates.items())
 
 
-def model_run(plan: Plan, log: Sequence[Record]) -> Outcome:
+def model_run(plan: Plan, log: Sequence[Record]) -> Model:
     """What the model makes of a log; refused payloads and their flaws are taken from the decoder, one by one."""
     used = {plan.schedules[n].interval for n, _ in plan.groups[0].schedules}
     model = Model(plan, {(s, plan.intervals[i]) for s in plan.symbols for i in used})
@@ -230,11 +231,9 @@ def model_run(plan: Plan, log: Sequence[Record]) -> Outcome:
     for offset, block in enumerate(blocks(log, range(1, len(log)))):
         decoded = decoder.decode(block)
         for letter in decoded.dead_letters:
-            model.letters.append((offset, letter.reason))
+            model.letters.append((offset, offset, letter.reason))
         for _, symbol, flaw in decoded.flaws.T.tolist():
             model.note(plan.symbols[symbol], ["null" if flaw == 8 else "schema"])
         if decoded.integers.shape[1]:
             model.read(Event(json.loads(log[offset].payload), offset, log[offset].timestamp))
-    outcome = Outcome(cycles=model.cycles, closed_to=model.closed_to)
-    outcome.letters = model.letters  # type: ignore[assignment]
-    return outcome
+    return model

@@ -1,0 +1,26 @@
+"""The flow on Kafka, end to end through the command line: the same decisions as from the dump (design, promise 2)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flows.kafka.settings import ClientSettings
+from tests.processes.live_cluster import weir
+from tests.processes.outputs import Outputs, assert_equal, outputs_of_files
+from tests.processes.trial import Trial, replayed
+
+pytestmark = pytest.mark.kafka
+
+
+def test_a_published_dump_gives_the_decisions_of_its_replay_and_a_recording_of_it_too(
+    kafka_client: ClientSettings, market: Path, expected: Outputs, tmp_path: Path
+) -> None:
+    trial = Trial(kafka_client, tmp_path, kafka={"poll_messages": 500}).topics().publish(market).expecting(expected)
+    trial.finish(processes=2)
+    ended = weir("record", "--config", trial.configuration, "--out", tmp_path / "recorded", "--no-seal", "--json")
+    assert ended.returncode == 0, ended.stderr
+    result = replayed(tmp_path / "recorded", trial.configuration, tmp_path / "again")
+    assert result["decisions_sha256"] == expected.decisions_sha256
+    assert_equal(outputs_of_files(tmp_path / "again"), expected)

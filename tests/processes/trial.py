@@ -1,0 +1,117 @@
+"""One live deployment for a test: topics of its own, a published dump, and what its decisions must be."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+from flows.kafka.settings import ClientSettings
+from flows.topics import OUTPUT_ROLES, ROLES
+from tests.processes.live_cluster import DEADLINE, LiveCluster, eventually, weir
+from tests.processes.market import document, write_configuration
+from tests.processes.outputs import Outputs, assert_equal, outputs_of_files, outputs_of_kafka
+
+
+def replayed(dump: Path, configuration: Path, out: Path, *options: str) -> dict[str, Any]:
+    """Runs ``weir replay``; returns its result."""
+    ended = weir(
+        "replay", "--dump", dump, "--config", configuration, "--out", out, "--no-clickhouse", "--no-report", "--json",
+        *options,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    result: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return result
+
+
+class Trial:
+    """A deployment on Kafka: a topic prefix, a configuration file, a recovery folder, a log.
+
+    Args:
+        client: client settings of the broker.
+        folder: where its files go.
+        kafka: more settings of the ``kafka`` section.
+        sections: other sections of the configuration document, replaced as a whole.
+    """
+
+    def __init__(
+        self, client: ClientSettings, folder: Path, kafka: dict[str, Any] | None = None, **sections: Any
+    ) -> None:
+        self.client, self.folder = client, folder
+        self.prefix = uuid.uuid4().hex[:12]
+        connection = {
+            "bootstrap_servers": client["bootstrap.servers"],
+            "cluster_id": f"weir-{self.prefix}",
+            "topics": {role: f"{self.prefix}.{role}" for role in ROLES},
+            "poll_messages": 5,
+            "hold_cycles": 20,
+        }
+        self.made = document(kafka=connection | (kafka or {}), runtime={"epoch_seconds": 0.1}, **sections)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.configuration = write_configuration(folder / "weir.yaml", self.made)
+        self.recovery = folder / "recovery"
+        self.expected: Outputs | None = None
+        self.clusters = 0
+
+    def topics(self) -> Trial:
+        """Creates the topics by ``weir topics create``."""
+        ended = weir("topics", "create", "--config", self.configuration, "--json")
+        assert ended.returncode == 0, ended.stderr
+        assert len(json.loads(ended.stdout)["created"]) == 2 + len(OUTPUT_ROLES)
+        return self
+
+    def publish(self, dump: Path) -> Trial:
+        """Publishes a dump by ``weir publish``."""
+        ended = weir("publish", dump, "--config", self.configuration, "--json")
+        assert ended.returncode == 0, ended.stderr
+        return self
+
+    def expecting(self, outputs: Outputs) -> Trial:
+        """What the decisions must be."""
+        self.expected = outputs
+        return self
+
+    def cluster(self, recovery: Path | None = None) -> LiveCluster:
+        """A cluster of this deployment, not started yet, with a log of its own."""
+        self.clusters += 1
+        log = self.folder / f"run-{self.clusters}.log"
+        return LiveCluster(self.configuration, recovery or self.recovery, log)
+
+    def outputs(self) -> Outputs:
+        """What is committed now."""
+        return outputs_of_kafka(self.client, self.prefix)
+
+    def decided(self) -> int:
+        """Number of decisions that are committed now."""
+        return sum(self.outputs().counts().values())
+
+    def wait_for(self, decisions: int, cluster: LiveCluster, seconds: float = DEADLINE) -> None:
+        """Returns when at least so many decisions are committed; fails when the cluster ends before."""
+
+        def there() -> bool:
+            found = self.decided() >= decisions
+            assert found or not cluster.ended, f"the cluster ended early: {cluster.said[-2000:]}"
+            return found
+
+        eventually(f"{decisions} decisions", there, seconds)
+
+    def finish(self, processes: int = 1, workers: int = 1) -> None:
+        """Runs to the end of the log, drains, and compares all that is committed with what is expected."""
+        assert self.expected is not None
+        cluster = self.cluster().start(processes, workers)
+        try:
+            self.wait_for(sum(self.expected.counts().values()), cluster)
+            assert cluster.stop() == 0, cluster.said[-2000:]
+        finally:
+            cluster.kill()
+        assert_equal(self.outputs(), self.expected)
+
+
+def expected_outputs(dump: Path, configuration: Path, out: Path) -> Outputs:
+    """What ``weir replay`` of the same dump and configuration decides."""
+    result = replayed(dump, configuration, out)
+    found = outputs_of_files(out)
+    assert (result["decisions_sha256"], result["orders_sha256"]) == (found.decisions_sha256, found.orders_sha256)
+    assert not result["open_cycles"] and not result["warnings"], result
+    return found
