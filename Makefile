@@ -55,7 +55,7 @@ $(LOCAL)/published: | setup kafka-up
 	@$(WEIR) config show deploy/config/default.yaml --dump $(LOCAL)/replay/dump > $(LOCAL)/weir.yaml
 	@export KAFKA_BOOTSTRAP_SERVERS=$${KAFKA_BOOTSTRAP_SERVERS:-$(LOCAL_KAFKA)}; \
 	  $(WEIR) topics create --config $(LOCAL)/weir.yaml; \
-	  $(WEIR) publish --config $(LOCAL)/weir.yaml --dump $(LOCAL)/replay/dump
+	  $(WEIR) publish $(LOCAL)/replay/dump --config $(LOCAL)/weir.yaml
 	@touch $@
 
 kafka-up: setup ## start the real Apache Kafka on 127.0.0.1:19092 (needs Java 17 and Maven)

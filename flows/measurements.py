@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -19,6 +20,7 @@ from schemas.metrics import Metrics
 from schemas.reasons import Reason
 
 STAGES = ("decode", "group", "side", "pod", "portfolio")
+_REASONS = {int(reason): reason.name for reason in Reason}
 _ERRORS = frozenset((Reason.STRATEGY_ERROR.name, Reason.STRATEGY_NOT_FINITE.name))
 #: Areas of reason codes that the allocator gives.
 _ALLOCATOR = ("LEVERAGE_", "CAPITAL_", "POD_")
@@ -65,10 +67,13 @@ class FlowMeasurements:
         self._degraded: dict[int, int] = {}
         self._open_circuits: set[tuple[int, int]] = set()
         self._decided: dict[str, int] = {}
+        # Finding a metric by its labels costs several times what setting it does.
+        self._counters: dict[tuple[str, ...], _Counts] = {}
+        self._gauges: dict[tuple[str, ...], _Shows] = {}
+        self._set("weir_build_info", 1, code_version, plan.config_hash)
         for partition in (g.partition for g in plan.groups):
             lag = metrics.gauge("weir_watermark_lag_seconds").labels("market", str(partition))
             lag.set_function(lambda p=partition: self._watermark_lag(p))  # type: ignore[misc]
-        metrics.gauge("weir_build_info").labels(code_version, plan.config_hash).set(1)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -84,30 +89,44 @@ class FlowMeasurements:
         histogram = self._metrics.histogram("strategy_latency_ms")
         return _TimedWatch(watch, {key: histogram.labels(s) for key, s in self._strategy_of.items()})
 
+    def _count(self, name: str, number: float, *labels: str) -> None:
+        counter = self._counters.get((name, *labels))
+        if counter is None:
+            family = self._metrics.counter(name)
+            counter = self._counters[name, *labels] = family.labels(*labels) if labels else family
+        counter.inc(number)
+
+    def _set(self, name: str, value: float, *labels: str) -> None:
+        gauge = self._gauges.get((name, *labels))
+        if gauge is None:
+            family = self._metrics.gauge(name)
+            gauge = self._gauges[name, *labels] = family.labels(*labels) if labels else family
+        gauge.set(value)
+
     # ------------------------------------------------------------ input
     def decoded(self, blocks: list[MarketBlock], records: int) -> int:
         """Notes decoded market blocks of so many records; returns the number of bars in them."""
         bars = sum(int(np.count_nonzero(b.integers[KIND] == BAR)) for b in blocks)
-        self._metrics.counter("weir_records_total").labels("market").inc(records)
-        self._metrics.counter("weir_bars_total").inc(bars)
+        self._count("weir_records_total", records, "market")
+        self._count("weir_bars_total", bars)
         return bars
 
     def side(self, block: RecordBlock) -> None:
         """Notes a block of a side topic."""
-        self._metrics.counter("weir_records_total").labels(block.topic).inc(len(block.payloads))
+        self._count("weir_records_total", len(block.payloads), block.topic)
 
     def letters(self, letters: DeadLetters | None) -> None:
         """Notes dead letters by reason."""
         if letters is None:
             return
         for reason, number in Counter(row.reason for row in letters.rows).items():
-            self._metrics.counter("weir_dead_letters_total").labels(letters.topic, reason).inc(number)
+            self._count("weir_dead_letters_total", number, letters.topic, reason)
             if reason == Reason.INPUT_LATE.name:
-                self._metrics.counter("weir_late_total").labels(letters.topic).inc(number)
+                self._count("weir_late_total", number, letters.topic)
 
     def _watermark_lag(self, partition: int) -> float:
         own = self._watermarks.get(partition)
-        return 0.0 if own is None else (max(list(self._watermarks.values())) - own) / 1e9
+        return 0.0 if own is None else (max([*self._watermarks.values()]) - own) / 1e9
 
     # ------------------------------------------------------------ key groups
     def group(self, group: int, step: GroupStep, frames: list[GroupFrame]) -> None:
@@ -121,7 +140,7 @@ class FlowMeasurements:
             if len(frame.degraded):
                 self._degraded[group] = int(np.count_nonzero(frame.degraded[-1]))
         if frames:
-            self._metrics.gauge("weir_degraded_symbols").set(sum(list(self._degraded.values())))
+            self._set("weir_degraded_symbols", sum([*self._degraded.values()]))
 
     def _evaluated(self, group: int, step: GroupStep) -> None:
         for schedule, bars in step.evaluated_bars().items():
@@ -129,11 +148,11 @@ class FlowMeasurements:
             if more:
                 self._bars_before[group, schedule] = bars
                 strategy = self._plan.schedules[schedule].strategy_id
-                self._metrics.counter("strategy_events_total").labels(strategy).inc(more)
+                self._count("strategy_events_total", more, strategy)
         more = step.duplicates - self._duplicates_before.get(group, 0)
         if more:
             self._duplicates_before[group] = step.duplicates
-            self._metrics.counter("weir_duplicates_total").labels("market").inc(more)
+            self._count("weir_duplicates_total", more, "market")
 
     def _intents(self, frame: GroupFrame) -> None:
         intents = frame.intents
@@ -144,24 +163,24 @@ class FlowMeasurements:
         for index in np.flatnonzero(emitted).tolist():
             schedule, number = self._plan.schedules[index], int(emitted[index])
             place = (self._portfolio_of[index], schedule.id)
-            self._metrics.counter("strategy_intents_total").labels(schedule.strategy_id).inc(number)
-            self._metrics.counter("schedule_signals_total").labels(*place).inc(number)
-            self._metrics.gauge("schedule_avg_confidence").labels(*place).set(float(confidence[index]) / number)
+            self._count("strategy_intents_total", number, schedule.strategy_id)
+            self._count("schedule_signals_total", number, *place)
+            self._set("schedule_avg_confidence", float(confidence[index]) / number, *place)
 
     def _events(self, frame: GroupFrame) -> None:
         for event in frame.events:
             schedule = self._plan.schedules[event.schedule]
             if event.reason in _ERRORS:
-                self._metrics.counter("strategy_errors_total").labels(schedule.strategy_id).inc()
+                self._count("strategy_errors_total", 1, schedule.strategy_id)
             elif event.reason == Reason.STRATEGY_CIRCUIT_OPEN.name:
                 self._open_circuits.add((event.schedule, frame.group))
             elif event.reason == Reason.STRATEGY_CIRCUIT_CLOSED.name:
                 self._open_circuits.discard((event.schedule, frame.group))
             else:
                 continue
-            is_open = any(number == event.schedule for number, _ in list(self._open_circuits))
+            is_open = any(number == event.schedule for number, _ in [*self._open_circuits])
             place = (self._portfolio_of[event.schedule], schedule.id)
-            self._metrics.gauge("schedule_circuit_open").labels(*place).set(is_open)
+            self._set("schedule_circuit_open", is_open, *place)
 
     # ------------------------------------------------------------ pods and portfolios
     def pod(self, frame: PodFrame) -> None:
@@ -169,57 +188,74 @@ class FlowMeasurements:
         portfolio = self._portfolio_of_pod[frame.pod]
         conflicts = int(np.count_nonzero(frame.changes.conflict))
         if conflicts:
-            self._metrics.counter("intent_conflict_total").inc(conflicts)
+            self._count("intent_conflict_total", conflicts)
         if len(frame.clips.reason):
             self._cuts(portfolio, Counter(frame.clips.reason.tolist()))
         if len(frame.book_equity):
             pod = self._plan.pods[frame.pod].id
-            self._metrics.gauge("weir_pod_equity").labels(portfolio, pod).set(float(frame.book_equity[-1]))
+            self._set("weir_pod_equity", float(frame.book_equity[-1]), portfolio, pod)
 
     def portfolio(self, block: OutputBlock) -> None:
         """Notes what a portfolio decided."""
-        name, metrics = block.portfolio, self._metrics
+        name = block.portfolio
         before = self._decided.get(name)
         if before is not None:
-            metrics.counter("weir_cycles_total").labels(name).inc((block.to_cycle - before) // self._plan.cycle_ns)
+            self._count("weir_cycles_total", (block.to_cycle - before) // self._plan.cycle_ns, name)
         self._decided[name] = block.to_cycle
         self._cuts(name, block.clips)
         if block.fills:
-            metrics.counter("weir_fills_total").labels(name).inc(block.fills)
+            self._count("weir_fills_total", block.fills, name)
         if not block.bodies:
             return
-        metrics.counter("weir_decisions_total").labels(name).inc(len(block.bodies))
+        self._count("weir_decisions_total", len(block.bodies), name)
         for side in ("buy", "sell"):
             mark = f'"side":"{side}"'.encode()
             number = sum(mark in order for order in block.orders)
             if number:
-                metrics.counter("weir_orders_total").labels(name, side).inc(number)
+                self._count("weir_orders_total", number, name, side)
         self._stands(name, _STANDING.decode(block.bodies[-1]))
 
     def _stands(self, portfolio: str, standing: _Standing) -> None:
-        metrics = self._metrics
-        metrics.gauge("weir_portfolio_equity").labels(portfolio).set(standing.equity)
+        self._set("weir_portfolio_equity", standing.equity, portfolio)
         if standing.equity > 0:
             gross, net = standing.gross_exposure / standing.equity, standing.net_exposure / standing.equity
-            metrics.gauge("weir_portfolio_gross_exposure_ratio").labels(portfolio).set(gross)
-            metrics.gauge("weir_portfolio_net_exposure_ratio").labels(portfolio).set(net)
+            self._set("weir_portfolio_gross_exposure_ratio", gross, portfolio)
+            self._set("weir_portfolio_net_exposure_ratio", net, portfolio)
         for state in _TRADING_STATES:
-            metrics.gauge("weir_trading_state").labels(portfolio, state).set(state == standing.trading_state)
+            self._set("weir_trading_state", state == standing.trading_state, portfolio, state)
         for pod, fraction in zip(standing.pods.pod, standing.pods.fraction, strict=True):
-            metrics.gauge("weir_pod_capital_fraction").labels(portfolio, pod).set(fraction)
+            self._set("weir_pod_capital_fraction", fraction, portfolio, pod)
 
     def _cuts(self, portfolio: str, by_reason: Mapping[int, int]) -> None:
         for code, number in by_reason.items():
-            reason = Reason(code).name
-            self._metrics.counter("weir_clips_total").labels(portfolio, reason).inc(number)
+            reason = _REASONS[code]
+            self._count("weir_clips_total", number, portfolio, reason)
             if reason.startswith(_ALLOCATOR):
-                self._metrics.counter("allocator_reject_total").labels(reason).inc(number)
+                self._count("allocator_reject_total", number, reason)
+
+
+class _Counts(Protocol):
+    """A counter, to those who only add to it."""
+
+    def inc(self, amount: float) -> None: ...
+
+
+class _Shows(Protocol):
+    """A gauge, to those who only set it."""
+
+    def set(self, value: float) -> None: ...
+
+
+class _Observes(Protocol):
+    """A histogram, to those who only fill it."""
+
+    def observe(self, amount: float) -> None: ...
 
 
 class _TimedWatch:
     """Tells another watch, and takes the time between enter and leave of each thread."""
 
-    def __init__(self, inner: EvaluationWatch, histograms: Mapping[tuple[str, str], object]) -> None:
+    def __init__(self, inner: EvaluationWatch, histograms: Mapping[tuple[str, str], _Observes]) -> None:
         self._inner, self._histograms = inner, histograms
         self._running = threading.local()
 

@@ -128,7 +128,7 @@ def _wrapped(number: int, step: dict[str, Any]) -> dict[str, Any]:
 
 
 def _side_source(state: dict[str, Any]) -> dict[str, Any]:
-    """A side source goes on at its record; the slabs of the new dump lie elsewhere, so it passes them from the first."""
+    """A side source goes on at its record. The slabs of the new dump lie elsewhere: it passes them from the first."""
     return {**state, "border": BEGINNING} if "border" in state else state
 
 

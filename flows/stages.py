@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias
 
 from bytewax.operators import StatefulBatchLogic
 
+from flows.crash_points import reached
 from flows.errors import SnapshotIncompatible
 
 #: (key number, frame or Beat)
@@ -83,4 +84,7 @@ class StageLogic(StatefulBatchLogic[Numbered, Any, dict[str, Any]]):
 
     def snapshot(self) -> dict[str, Any]:
         """The step's state and whose it is."""
-        return {"version": STAGE_SNAPSHOT, "number": self._number, "step": self._step.snapshot()}
+        reached("stages.before_snapshot")
+        state = {"version": STAGE_SNAPSHOT, "number": self._number, "step": self._step.snapshot()}
+        reached("stages.after_snapshot")
+        return state

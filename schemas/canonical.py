@@ -30,11 +30,31 @@ def sha256_hex(data: bytes) -> str:
 
 def short_id(*parts: bytes) -> str:
     """A 128-bit id (32 hex digits) over length-prefixed parts, so that no two part lists share their bytes."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(len(part).to_bytes(4, "little"))
-        digest.update(part)
-    return digest.hexdigest()
+    return hashlib.blake2b(_prefixed(parts), digest_size=16).hexdigest()
+
+
+class IdPrefix:
+    """The first parts of many ids, hashed once: ``IdPrefix(a, b).id(c) == short_id(a, b, c)``."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self._digest = hashlib.blake2b(_prefixed(parts), digest_size=16)
+
+    def extended(self, *parts: bytes) -> IdPrefix:
+        """A prefix with further parts."""
+        longer = IdPrefix.__new__(IdPrefix)
+        longer._digest = self._digest.copy()
+        longer._digest.update(_prefixed(parts))
+        return longer
+
+    def id(self, *parts: bytes) -> str:
+        """The id of the prefix and these parts."""
+        digest = self._digest.copy()
+        digest.update(_prefixed(parts))
+        return digest.hexdigest()
+
+
+def _prefixed(parts: tuple[bytes, ...]) -> bytes:
+    return b"".join([piece for part in parts for piece in (len(part).to_bytes(4, "little"), part)])
 
 
 def document_hash(document: Any) -> str:

@@ -7,8 +7,10 @@ Marks: ``kafka`` is given to every test that takes a broker fixture; a module wh
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from flows.process.pinning import READERS, is_pinned, pin_numerics
@@ -29,6 +31,13 @@ settings.register_profile(
     "weir", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("weir")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_at_the_start() -> Iterator[None]:
+    """A command sets up logging to the standard error of its test, which the next one no longer has."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -28,7 +28,7 @@ Rows = list[tuple[int, int, bytes]]
 
 
 def configuration(partitions: int, **sections: Any) -> Configuration:
-    """Two pods over twelve symbols, one with two schedules of different symbols, and a control topic."""
+    """Two pods, one whose schedules may disagree and one that leaves symbols out, and a control topic."""
     fast = {"id": "fast", "strategy": "sma_cross", "parameters": {"fast": 3, "slow": 8}}
     slow = {"id": "slow", "strategy": "sma_cross", "parameters": {"fast": 5, "slow": 20}, "symbols": SYMBOLS[3:]}
     reverting = {"id": "reverting", "strategy": "mean_reversion", "parameters": {"window": 24}}
@@ -41,7 +41,7 @@ def configuration(partitions: int, **sections: Any) -> Configuration:
                 "id": "main",
                 "capital": {"name": "inverse_volatility", "min_returns": 3, "lookback_days": 5},
                 "rebalance": {"interval_seconds": 86_400},
-                "pods": [{"id": "trend", "schedules": [fast, slow]}, {"id": "reversion", "schedules": [reverting]}],
+                "pods": [{"id": "mixed", "schedules": [fast, reverting]}, {"id": "trend", "schedules": [slow]}],
             }
         ],
     }

@@ -8,5 +8,5 @@ weir demo --cycles 1000 --out "$state/replay" --json > /dev/null
 cat deploy/config/default.yaml deploy/compose/connections.yaml > "$state/base.yaml"
 weir config show "$state/base.yaml" --dump "$state/replay/dump" > "$state/weir.yaml"
 weir topics create --config "$state/weir.yaml"
-weir publish --config "$state/weir.yaml" --dump "$state/replay/dump"
+weir publish "$state/replay/dump" --config "$state/weir.yaml"
 touch "$state/published"

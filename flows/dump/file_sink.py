@@ -141,8 +141,10 @@ class DecisionPart(StatefulSinkPartition["OutputBlock | Beat", SinkState]):
 
     def snapshot(self) -> SinkState:
         """What was handed to the sink up to here, on disk."""
+        reached("files.before_snapshot")
         if self._recovery:
             self._orders.sync()
+        reached("files.after_snapshot")
         return {
             "version": STATE_VERSION,
             "portfolio": self._portfolio,

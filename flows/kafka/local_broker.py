@@ -123,6 +123,9 @@ class LocalBroker:
         """Start again after :meth:`stop` or :meth:`kill`, on the same port and data."""
         if self.pid is not None:
             raise LocalBrokerFailed(f"Kafka already runs at {self.bootstrap_servers}; stop it first")
+        host, port = self.bootstrap_servers.split(":")
+        if _answers(host, int(port)):
+            raise LocalBrokerFailed(f"{self.bootstrap_servers} is taken by another program; stop it first")
         with open(self._log, "ab") as log:
             command = [*self._java(), "kafka.Kafka", str(self._properties)]
             self._process = subprocess.Popen(

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from flows.crash_points import reached
 from flows.errors import SnapshotIncompatible
 from flows.kafka.committed_tail import Channel
 from flows.kafka.decision_chain import ChainInspector, decision_value
@@ -182,8 +183,10 @@ class KafkaDecisionPartition(StatefulSinkPartition["OutputBlock | Beat", dict[st
 
     def snapshot(self) -> dict[str, Any]:
         """See :class:`SinkSnapshot`."""
+        reached("decisions.before_snapshot")
         ends = self.log.ends
         state = msgspec.structs.replace(self._state, decisions_end=ends[self._decisions], orders_end=ends[self._orders])
+        reached("decisions.after_snapshot")
         return msgspec.structs.asdict(state)
 
     def close(self) -> None:

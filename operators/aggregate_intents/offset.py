@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from operators.frames import Float64
 
@@ -10,6 +11,7 @@ from operators.frames import Float64
 OFFSET_LIMIT = 0.5
 
 
+@njit(cache=True)
 def offset_ratio(fraction: Float64, pod_weight: Float64) -> float:
     """1 - sum |net| / sum gross over symbols, with net = sum over pods of fraction x pod weight; 0 without any weight.
 
@@ -17,6 +19,13 @@ def offset_ratio(fraction: Float64, pod_weight: Float64) -> float:
         fraction: [P] capital fractions.
         pod_weight: [P, S] signed weights at pod capital.
     """
-    weight = fraction[:, np.newaxis] * pod_weight
-    gross = float(np.abs(weight).sum())
-    return round(1.0 - float(np.abs(weight.sum(axis=0)).sum()) / gross, 9) if gross > 0.0 else 0.0
+    gross = 0.0
+    netted = 0.0
+    for s in range(pod_weight.shape[1]):
+        net = 0.0
+        for p in range(len(fraction)):
+            weight = fraction[p] * pod_weight[p, s]
+            net += weight
+            gross += abs(weight)
+        netted += abs(net)
+    return float(np.round(1.0 - netted / gross, 9)) if gross > 0.0 else 0.0

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from operators.aggregate_intents.offset import offset_ratio
 from operators.allocate.targets import (
     hold_or_drift,
     must_fall,
@@ -16,8 +17,8 @@ from operators.allocate.targets import (
     weight_after_scale,
 )
 from operators.frames import Bool, Float64, Int32, Int64
-from operators.portfolio.fills import book_fill, cross_internally, fill_price
-from operators.portfolio.ledger import HALTED, TRADING, Ledger, Rules, mark_to_market, unit_value, units_of
+from operators.portfolio.fills import book_fill, cross_internally, fill_price, share_order
+from operators.portfolio.ledger import EQUITY, HALTED, TRADING, Ledger, Rules, mark_to_market, unit_value, units_of
 from operators.risk_gate.chain import allow, reduces
 from operators.risk_gate.guards.gross_exposure import gross_with_pending, worst_exposure
 from operators.risk_gate.guards.market_data import is_stale
@@ -30,10 +31,14 @@ _BELOW_LOT = int(Reason.ROUTE_BELOW_LOT)
 _BELOW_NOTIONAL = int(Reason.ROUTE_BELOW_MIN_NOTIONAL)
 _LAST_GOOD = int(Reason.GUARD_LAST_GOOD_PRICE)
 
-#: Entries of ``CycleOutput.counts``.
+#: Columns of ``CycleOutput.ends``, and entries of ``counts``: rows of each table.
 FILLS, TARGETS, CLIPS, ORDERS, CANCELS = range(5)
 #: A standing cut whose room moved with the price alone is traded again only past this part of the target.
 _RETRY = 0.1
+#: Cycles of one run at most.
+RUN_CYCLES = 256
+#: A run has room for so many cycles in which everything happens at once.
+_ROOM_CYCLES = 4
 
 
 class Changes(NamedTuple):
@@ -56,17 +61,25 @@ class Prices(NamedTuple):
 
 
 class CycleOutput(NamedTuple):
-    """What one cycle did; the first ``count[...]`` rows are valid.
+    """What a run of cycles did, table by table; the first ``counts[...]`` rows are valid.
 
     Attributes:
-        fill_symbol, fill_lots, fill_price, fill_fee: fills; fill_part [S, P] each pod's units.
-        target_pod, target_symbol: pods' targets that changed.
+        counts: [5] rows of each table. Of each cycle of the run: ends [R, 5] the counts after it, scalars [R, 4] of the
+            ledger, offset [R] how far the pods offset each other, -1 in a cycle without new targets.
+        fill_symbol, fill_lots, fill_price, fill_fee: fills; fill_part [n, P] each pod's units.
+        target_pod, target_symbol: pods' targets that changed, with the pod's weight and units; target_change is the row
+            of ``Changes`` that it came from, -1 where only fractions, caps or drift moved it.
         clip_symbol, clip_reason, clip_before, clip_after, clip_in_units: cuts at portfolio level.
-        order_symbol, order_lots: orders; order_approved in units, order_position and order_pending in lots before.
+        order_symbol, order_lots: orders; order_approved in units, order_position and order_pending in lots before,
+            order_price the reference price; order_share [n, P] each pod's share of it, negative where it has none.
         cancel_symbol: symbols whose open orders are taken back, because the target turned before they filled.
+        touched: [S] symbols whose pod weights changed in this cycle; change [P, S] by which row of ``Changes``, or -1.
     """
 
     counts: Int64
+    ends: Int64
+    scalars: Float64
+    offset: Float64
     fill_symbol: Int32
     fill_lots: Int64
     fill_price: Float64
@@ -74,6 +87,9 @@ class CycleOutput(NamedTuple):
     fill_part: Float64
     target_pod: Int32
     target_symbol: Int32
+    target_weight: Float64
+    target_units: Float64
+    target_change: Int64
     clip_symbol: Int32
     clip_reason: Int32
     clip_before: Float64
@@ -84,34 +100,60 @@ class CycleOutput(NamedTuple):
     order_approved: Float64
     order_position: Int64
     order_pending: Int64
+    order_price: Float64
+    order_share: Float64
     cancel_symbol: Int32
     touched: Bool
+    change: Int64
 
 
 def cycle_output(pods: int, symbols: int) -> CycleOutput:
-    """Room for one cycle of a portfolio."""
-    clips = (6 + pods) * symbols
+    """Room for a run of cycles of a portfolio."""
+    fills, targets = _ROOM_CYCLES * symbols, _ROOM_CYCLES * 2 * pods * symbols
+    clips, orders = _ROOM_CYCLES * (6 + pods) * symbols, _ROOM_CYCLES * 2 * symbols
     return CycleOutput(
         counts=np.zeros(5, np.int64),
-        fill_symbol=np.empty(symbols, np.int32),
-        fill_lots=np.empty(symbols, np.int64),
-        fill_price=np.empty(symbols),
-        fill_fee=np.empty(symbols),
-        fill_part=np.empty((symbols, pods)),
-        target_pod=np.empty(pods * symbols, np.int32),
-        target_symbol=np.empty(pods * symbols, np.int32),
+        ends=np.zeros((RUN_CYCLES, 5), np.int64),
+        scalars=np.zeros((RUN_CYCLES, 4)),
+        offset=np.zeros(RUN_CYCLES),
+        fill_symbol=np.empty(fills, np.int32),
+        fill_lots=np.empty(fills, np.int64),
+        fill_price=np.empty(fills),
+        fill_fee=np.empty(fills),
+        fill_part=np.empty((fills, pods)),
+        target_pod=np.empty(targets, np.int32),
+        target_symbol=np.empty(targets, np.int32),
+        target_weight=np.empty(targets),
+        target_units=np.empty(targets),
+        target_change=np.empty(targets, np.int64),
         clip_symbol=np.empty(clips, np.int32),
         clip_reason=np.empty(clips, np.int32),
         clip_before=np.empty(clips),
         clip_after=np.empty(clips),
         clip_in_units=np.empty(clips, np.bool_),
-        order_symbol=np.empty(2 * symbols, np.int32),
-        order_lots=np.empty(2 * symbols, np.int64),
-        order_approved=np.empty(2 * symbols),
-        order_position=np.empty(2 * symbols, np.int64),
-        order_pending=np.empty(2 * symbols, np.int64),
-        cancel_symbol=np.empty(symbols, np.int32),
+        order_symbol=np.empty(orders, np.int32),
+        order_lots=np.empty(orders, np.int64),
+        order_approved=np.empty(orders),
+        order_position=np.empty(orders, np.int64),
+        order_pending=np.empty(orders, np.int64),
+        order_price=np.empty(orders),
+        order_share=np.empty((orders, pods)),
+        cancel_symbol=np.empty(fills, np.int32),
         touched=np.zeros(symbols, np.bool_),
+        change=np.full((pods, symbols), -1, np.int64),
+    )
+
+
+@njit(cache=True)
+def _has_room(out: CycleOutput) -> bool:
+    """True when a cycle in which everything happens still fits."""
+    pods, symbols = out.change.shape
+    return bool(
+        out.counts[FILLS] + symbols <= len(out.fill_symbol)
+        and out.counts[TARGETS] + 2 * pods * symbols <= len(out.target_pod)
+        and out.counts[CLIPS] + (6 + pods) * symbols <= len(out.clip_symbol)
+        and out.counts[ORDERS] + 2 * symbols <= len(out.order_symbol)
+        and out.counts[CANCELS] + symbols <= len(out.cancel_symbol)
     )
 
 
@@ -144,8 +186,9 @@ def _was_told(ledger: Ledger, symbol: int, reason: int, target: float) -> bool:
 def _fill_open_orders(
     ledger: Ledger, rules: Rules, opened: Float64, closed: Float64, fresh: Bool, out: CycleOutput
 ) -> None:
+    pending = ledger.pending
     for s in range(len(fresh)):
-        if ledger.pending[s] == 0 or not fresh[s]:
+        if pending[s] == 0 or not fresh[s]:
             continue
         n = out.counts[FILLS]
         lots = ledger.pending[s]
@@ -161,10 +204,13 @@ def _fill_open_orders(
 
 
 @njit(cache=True)
-def _note_target(out: CycleOutput, pod: int, symbol: int) -> None:
+def _note_target(ledger: Ledger, out: CycleOutput, pod: int, symbol: int) -> None:
     n = out.counts[TARGETS]
     out.target_pod[n] = pod
     out.target_symbol[n] = symbol
+    out.target_weight[n] = ledger.pod_weight[pod, symbol]
+    out.target_units[n] = ledger.units[pod, symbol]
+    out.target_change[n] = out.change[pod, symbol]
     out.counts[TARGETS] = n + 1
 
 
@@ -185,17 +231,27 @@ def _retarget_changed(ledger: Ledger, rules: Rules, out: CycleOutput) -> None:
                 continue
             if not retarget(ledger, rules, p, s, weight):
                 _clip(out, s, _NO_PRICE, weight, 0.0, False)
-            _note_target(out, p, s)
+            _note_target(ledger, out, p, s)
 
 
 @njit(cache=True)
 def _drift(ledger: Ledger, rules: Rules, fresh: Bool, out: CycleOutput) -> None:
+    touched, stopped, pending, held = out.touched, ledger.stopped, ledger.pending, ledger.held
+    units, unsized, band, equity = ledger.units, ledger.unsized, rules.band, ledger.scalars[EQUITY]
     for s in range(len(fresh)):
-        if not fresh[s] or out.touched[s] or ledger.stopped[s] or ledger.pending[s] != 0:
+        if not fresh[s] or touched[s] or stopped[s] or pending[s] != 0:
             continue
-        for p in range(len(ledger.fraction)):
+        value = unit_value(ledger, rules, s)
+        for p in range(len(held)):
+            if held[p, s] == 0.0:
+                continue
+            # Without a division: whether it lies well inside the band. The rest is looked at exactly.
+            ideal = held[p, s] * equity
+            inside = equity > 0.0 and not unsized[p, s]
+            if inside and abs(units[p, s] * value - ideal) < 0.999 * band * abs(ideal):
+                continue
             if hold_or_drift(ledger, rules, p, s):
-                _note_target(out, p, s)
+                _note_target(ledger, out, p, s)
 
 
 @njit(cache=True)
@@ -214,6 +270,8 @@ def _order(ledger: Ledger, out: CycleOutput, symbol: int, lots: int, approved: f
     out.order_approved[n] = approved
     out.order_position[n] = ledger.position[symbol]
     out.order_pending[n] = ledger.pending[symbol]
+    out.order_price[n] = ledger.last[symbol]
+    share_order(ledger, symbol, lots, out.order_share[n])
     out.counts[ORDERS] = n + 1
     ledger.pending[symbol] += lots
 
@@ -270,19 +328,35 @@ def _cancel_opposite(ledger: Ledger, rules: Rules, symbol: int, out: CycleOutput
 @njit(cache=True)
 def _route_all(ledger: Ledger, rules: Rules, cycle: int, out: CycleOutput, part: Float64) -> None:
     """Order of service: reducing first, then symbol. What is open is waited for unless the target turned against it."""
-    if not ledger.dirty.any():
+    dirty, pending, position = ledger.dirty, ledger.pending, ledger.position
+    any_due = False
+    for s in range(len(dirty)):
+        if dirty[s]:
+            if pending[s] != 0:
+                _cancel_opposite(ledger, rules, s, out)
+            any_due = any_due or pending[s] == 0
+    if not any_due:
         return
-    for s in range(len(ledger.dirty)):
-        if ledger.dirty[s] and ledger.pending[s] != 0:
-            _cancel_opposite(ledger, rules, s, out)
     gross = gross_with_pending(ledger, rules)
     for pass_reducing in (True, False):
-        for s in range(len(ledger.dirty)):
-            if not ledger.dirty[s] or ledger.pending[s] != 0:
+        for s in range(len(dirty)):
+            if not dirty[s] or pending[s] != 0:
                 continue
-            base = units_of(ledger.position[s], rules.lot[s])
+            base = units_of(position[s], rules.lot[s])
             if reduces(base, _target(ledger, s)) == pass_reducing:
                 gross = _route(ledger, rules, cycle, s, gross, out, part)
+
+
+@njit(cache=True)
+def _take_changes(ledger: Ledger, changes: Changes, row: int, at: int, out: CycleOutput) -> int:
+    """The pods' new weights of a cycle; returns the first row of ``changes`` after it."""
+    while at < len(changes.row) and changes.row[at] == row:
+        pod, symbol = changes.pod[at], changes.symbol[at]
+        ledger.pod_weight[pod, symbol] = changes.weight[at]
+        out.touched[symbol] = True
+        out.change[pod, symbol] = at
+        at += 1
+    return at
 
 
 @njit(cache=True)
@@ -295,32 +369,33 @@ def run_cycles(
     last: int,
     at: int,
     refraction: bool,
-    stop_always: bool,
     out: CycleOutput,
     part: Float64,
 ) -> tuple[int, int]:
-    """Runs cycles ``first`` .. ``last`` - 1 until one has something to report.
+    """Runs cycles ``first`` .. ``last`` - 1, or as many as there is room for in ``out``.
 
     ``at`` is the first row of ``changes`` not yet taken; ``refraction`` says that capital fractions changed before the
-    first cycle; ``stop_always`` ends after the first cycle. Returns (next cycle row, next row of changes); the report
-    of the cycle before the returned row stands in ``out``.
+    first cycle. Returns (next cycle row, next row of changes).
     """
+    out.counts[:] = 0
+    last = min(last, first + RUN_CYCLES)
     for row in range(first, last):
-        out.counts[:] = 0
+        if not _has_room(out):
+            return row, at
         cycle = prices.cycles[row]
         _fill_open_orders(ledger, rules, prices.open[row], prices.close[row], prices.fresh[row], out)
         mark_to_market(ledger, rules, cycle, prices.close[row], prices.fresh[row], prices.degraded[row])
         any_touched = refraction and row == first
         out.touched[:] = any_touched
-        while at < len(changes.row) and changes.row[at] == row:
-            ledger.pod_weight[changes.pod[at], changes.symbol[at]] = changes.weight[at]
-            out.touched[changes.symbol[at]] = True
-            any_touched = True
-            at += 1
-        if any_touched:
+        begin, at = at, _take_changes(ledger, changes, row, at, out)
+        if any_touched or at > begin:
             _retarget_changed(ledger, rules, out)
         _drift(ledger, rules, prices.fresh[row], out)
         _route_all(ledger, rules, cycle, out, part)
-        if out.counts.any() or stop_always:
-            return row + 1, at
+        for n in range(begin, at):
+            out.change[changes.pod[n], changes.symbol[n]] = -1
+        has_targets = out.counts[TARGETS] > (out.ends[row - first - 1, TARGETS] if row > first else 0)
+        out.offset[row - first] = offset_ratio(ledger.fraction, ledger.pod_weight) if has_targets else -1.0
+        out.ends[row - first] = out.counts
+        out.scalars[row - first] = ledger.scalars
     return last, at

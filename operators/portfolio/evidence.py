@@ -7,34 +7,46 @@ from typing import Any
 
 import numpy as np
 
-from operators.frames import Clips, Float64, Int64, PodFrame
+from operators.frames import Clips, Float64, Int64, Intents, PodFrame
+from operators.intents import no_intents
 from operators.intents import take as take_intents
 from operators.plan import Plan, PortfolioPlan
 from operators.portfolio.cycle import Changes
-from operators.portfolio.decision import Cycle, PodPart
+from operators.portfolio.decision import Cycle
+from operators.portfolio.intent_columns import IntentColumns, IntentNames
+from operators.portfolio.run_columns import ChangeNotes
+
+_NO_CYCLE, _NO_VALUE, _NO_INDEX = np.empty(0, np.int64), np.empty(0), np.empty(0, np.int32)
+_NOWHERE = np.empty(0, np.bool_)
+_NO_CHANGES = Changes(_NO_CYCLE, _NO_INDEX, _NO_INDEX, _NO_VALUE)
+_NO_NOTES = ChangeNotes(_NO_VALUE, _NO_VALUE, _NOWHERE)
+_NO_CLIPS = Clips(_NO_CYCLE, _NO_INDEX, _NO_INDEX, _NO_INDEX, _NO_VALUE, _NO_VALUE, _NOWHERE)
 
 
 class Evidence:
     """The due frames of a portfolio's pods over one block."""
 
-    def __init__(self, plan: Plan, own: PortfolioPlan, frames: list[PodFrame]) -> None:
-        self._plan, self._own = plan, own
+    def __init__(self, plan: Plan, own: PortfolioPlan, names: IntentNames, frames: list[PodFrame]) -> None:
+        self._plan, self._own, self._names = plan, own, names
         self._first_pod = own.pods[0]
-        #: frames by pod, empty ones left out
-        self._frames = [f for f in frames if _has_rows(f)]
+        reporting = [f for f in frames if _has_rows(f)]
+        self._intents, self._weights = _all_intents(reporting, plan.feature_width)
+        self._pod_clips = _all_clips(reporting)
+        self._changing = [f for f in reporting if len(f.changes.cycle)]
+        self._columns: IntentColumns | None = None
         self._taken = [0] * len(own.pods)
         self._daily: list[tuple[Int64, Float64]] = []
         for pod in own.pods:
-            mine = [f for f in frames if f.pod == pod]
+            mine = [f for f in frames if f.pod == pod and len(f.daily_cycle)]
             self._daily.append(
                 (
-                    np.concatenate([np.empty(0, np.int64), *(f.daily_cycle for f in mine)]),
-                    np.concatenate([np.empty(0), *(f.daily_return for f in mine)]),
+                    np.concatenate([_NO_CYCLE, *(f.daily_cycle for f in mine)]) if mine else _NO_CYCLE,
+                    np.concatenate([_NO_VALUE, *(f.daily_return for f in mine)]) if mine else _NO_VALUE,
                 )
             )
         self._books = [f for f in frames if len(f.book_cycle)]
         self._rows: dict[int, int] = {}
-        self._bounds: list[tuple[PodFrame, list[int], list[int], list[int], list[int], list[int], list[int]]] = []
+        self._bounds: list[tuple[list[int], list[int]]] = []
         self._equity: Float64 = np.empty((0, len(own.pods)))
         self._equity_rows: list[list[float]] = []
         self._days = {int(c) for c, _ in self._daily for c in c.tolist()}
@@ -51,11 +63,15 @@ class Evidence:
     # ------------------------------------------------------------ where something happens
     def cycles(self) -> set[int]:
         """Every cycle that the pods report something of."""
-        found = set(self._days) | set(self._events)
-        for frame in self._frames:
-            for table in (frame.changes.cycle, frame.clips.cycle, frame.intents.cycle):
-                found.update(np.unique(table).tolist())
+        found = self._days | set(self._events)
+        found.update(self._intents.cycle.tolist(), self._pod_clips.cycle.tolist())
+        for frame in self._changing:
+            found.update(frame.changes.cycle.tolist())
         return found
+
+    def days(self) -> set[int]:
+        """Cycles in which a pod completed a UTC day."""
+        return self._days
 
     def completes_day(self, cycle: int) -> bool:
         """True when a pod completed a UTC day in ``cycle``."""
@@ -65,12 +81,11 @@ class Evidence:
     def align(self, cycles: Int64, equity: Float64) -> None:
         """Cuts everything by the block's cycles; ``equity`` [P] is the pods' before the block."""
         self._rows = {c: n for n, c in enumerate(cycles.tolist())}
-        for frame in self._frames:
-            bounds: list[list[int]] = []
-            for table in (frame.intents.cycle, frame.changes.cycle, frame.clips.cycle):
-                bounds.append(np.searchsorted(table, cycles, side="left").tolist())
-                bounds.append(np.searchsorted(table, cycles, side="right").tolist())
-            self._bounds.append((frame, *bounds))  # type: ignore[arg-type]
+        for table in (self._intents.cycle, self._pod_clips.cycle):
+            first = np.searchsorted(table, cycles, side="left").tolist()
+            self._bounds.append((first, np.searchsorted(table, cycles, side="right").tolist()))
+        if len(self._intents):
+            self._columns = self._names.columns(self._intents, self._weights)
         self._equity = np.tile(equity, (len(cycles), 1))
         for frame in self._books:
             at = np.searchsorted(frame.book_cycle, cycles, side="right") - 1
@@ -78,54 +93,43 @@ class Evidence:
             self._equity[known, frame.pod - self._first_pod] = frame.book_equity[at[known]]
         self._equity_rows = self._equity.tolist()
 
-    def changes(self, cycles: Int64) -> Changes:
-        """The pods' target changes as kernel rows, sorted by (cycle, pod, symbol)."""
-        tables = [(f.pod - self._first_pod, f.changes) for f in self._frames if len(f.changes.cycle)]
+    def changes(self, cycles: Int64) -> tuple[Changes, ChangeNotes]:
+        """The pods' target changes as kernel rows, sorted by (cycle, pod, symbol), and what netting said of them."""
+        tables = [(f.pod - self._first_pod, f.changes) for f in self._changing]
         if not tables:
-            none = np.empty(0, np.int32)
-            return Changes(np.empty(0, np.int64), none, none, np.empty(0))
+            return _NO_CHANGES, _NO_NOTES
         row = np.searchsorted(cycles, np.concatenate([t.cycle for _, t in tables]))
         pod = np.concatenate([np.full(len(t.cycle), p, np.int32) for p, t in tables])
         symbol = np.concatenate([t.symbol for _, t in tables])
         order = np.lexsort((symbol, pod, row))
         place = np.searchsorted(self._own.symbols, symbol).astype(np.int32)
         weight = np.concatenate([t.weight for _, t in tables])
-        return Changes(row[order], pod[order], place[order], weight[order])
+        notes = ChangeNotes(
+            np.concatenate([t.net for _, t in tables])[order],
+            np.concatenate([t.gross for _, t in tables])[order],
+            np.concatenate([t.conflict for _, t in tables])[order],
+        )
+        return Changes(row[order], pod[order], place[order], weight[order]), notes
 
     def cycle(self, cycle: int, inputs: list[tuple[str, int, int, int]]) -> Cycle:
         """What the pods contribute to the decision of ``cycle``."""
         row = self._rows[cycle]
-        parts: list[PodPart] = []
-        clips: list[Clips] = []
-        notes: dict[tuple[int, int], tuple[float, float, bool]] = {}
-        for frame, intent_first, intent_last, change_first, change_last, clip_first, clip_last in self._bounds:
-            if intent_last[row] > intent_first[row]:
-                parts.append(PodPart(frame.intents, frame.intent_weight, intent_first[row], intent_last[row]))
-            if change_last[row] > change_first[row]:
-                self._note(frame, slice(change_first[row], change_last[row]), notes)
-            if clip_last[row] > clip_first[row]:
-                clips.append(_cut(frame.clips, slice(clip_first[row], clip_last[row])))
+        (first_intent, last_intent), (first_clip, last_clip) = self._bounds
+        clips = slice(first_clip[row], last_clip[row])
         return Cycle(
             cycle=cycle,
             inputs=inputs,
-            pod_parts=parts,
-            target_notes=notes,
-            pod_clips=clips,
+            intents=self._columns,
+            first_intent=first_intent[row],
+            last_intent=last_intent[row],
+            pod_clips=_cut(self._pod_clips, clips) if clips.start < clips.stop else None,
             pod_equity=self._equity_rows[row],
+            events=self._events.get(cycle, []),
             commands=[],
             transitions=[],
-            events=self._events.get(cycle, []),
-            capital=None,
-            heartbeat=False,
             cancelled=[],
+            capital=None,
         )
-
-    def _note(self, frame: PodFrame, rows: slice, notes: dict[tuple[int, int], tuple[float, float, bool]]) -> None:
-        table, pod = frame.changes, frame.pod - self._first_pod
-        places = np.searchsorted(self._own.symbols, table.symbol[rows]).tolist()
-        values = zip(table.net[rows].tolist(), table.gross[rows].tolist(), table.conflict[rows].tolist(), strict=True)
-        for place, value in zip(places, values, strict=True):
-            notes[(pod, place)] = value
 
     # ------------------------------------------------------------ books
     def equity_at(self, cycle: int) -> Float64:
@@ -188,6 +192,29 @@ def _cycle_columns(frame: PodFrame) -> dict[str, Int64]:
 
 def _has_rows(frame: PodFrame) -> bool:
     return any(len(c) for c in (frame.changes.cycle, frame.clips.cycle, frame.intents.cycle))
+
+
+def _all_intents(frames: list[PodFrame], feature_width: int) -> tuple[Intents, Float64]:
+    """The frames' intents by cycle, within one as the frames stand, and their weights."""
+    tables = [f for f in frames if len(f.intents)]
+    if not tables:
+        return no_intents(feature_width), _NO_VALUE
+    if len(tables) == 1:
+        return tables[0].intents, tables[0].intent_weight
+    order = np.argsort(np.concatenate([f.intents.cycle for f in tables]), kind="stable")
+    joined = {
+        n.name: np.concatenate([getattr(f.intents, n.name) for f in tables])[order] for n in fields(Intents)
+    }
+    return Intents(**joined), np.concatenate([f.intent_weight for f in tables])[order]
+
+
+def _all_clips(frames: list[PodFrame]) -> Clips:
+    """The frames' clips by cycle, within one as the frames stand."""
+    tables = [f.clips for f in frames if len(f.clips.cycle)]
+    if not tables:
+        return _NO_CLIPS
+    order = np.argsort(np.concatenate([t.cycle for t in tables]), kind="stable")
+    return Clips(**{n.name: np.concatenate([getattr(t, n.name) for t in tables])[order] for n in fields(Clips)})
 
 
 def _cut(table: Any, rows: slice) -> Any:

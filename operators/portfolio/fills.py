@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from operators.frames import Float64
@@ -135,3 +136,15 @@ def cross_internally(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -
         part[p] = delta * (crossed / bought if delta > 0.0 else crossed / sold)
     finish_exits(ledger, rules, symbol, part)
     settle_attribution(ledger, rules, symbol, part)
+
+
+@njit(cache=True)
+def share_order(ledger: Ledger, symbol: int, lots: int, share: Float64) -> None:
+    """Each pod's share of an order: its own delta on the order's side, rounded to 1e-9; -1 for a pod without one."""
+    total = 0.0
+    for p in range(len(share)):
+        delta = ledger.units[p, symbol] - ledger.attributed[p, symbol]
+        share[p] = delta if lots > 0 else -delta
+        total += max(share[p], 0.0)
+    for p in range(len(share)):
+        share[p] = np.round(share[p] / total, 9) if share[p] > 0.0 else -1.0

@@ -146,6 +146,8 @@ def portfolio_rules(plan: Plan, portfolio: int) -> Rules:
 @njit(cache=True)
 def units_of(lots: int, lot: float) -> float:
     """Lots in units, without the noise that 3 x 0.1 would have."""
+    if lot == 1.0:
+        return float(lots)
     per_unit = np.round(1.0 / lot)
     if per_unit > 1.0 and abs(per_unit * lot - 1.0) < 1e-12:
         return float(lots / per_unit)
@@ -170,18 +172,20 @@ def unit_value(ledger: Ledger, rules: Rules, symbol: int) -> float:
 @njit(cache=True)
 def mark_to_market(ledger: Ledger, rules: Rules, cycle: int, closed: Float64, fresh: Bool, degraded: Bool) -> None:
     """Takes this cycle's prices; computes equity and exposure. A position without a price keeps its last value."""
+    last, fresh_at, was_degraded, position = ledger.last, ledger.fresh_at, ledger.degraded, ledger.position
     for s in range(len(fresh)):
         if fresh[s]:
-            ledger.last[s] = closed[s]
-            ledger.fresh_at[s] = cycle
-            ledger.degraded[s] = degraded[s]
+            last[s] = closed[s]
+            fresh_at[s] = cycle
+            was_degraded[s] = degraded[s]
         elif degraded[s]:
-            ledger.degraded[s] = True
+            was_degraded[s] = True
     value = 0.0
     gross = 0.0
+    lot = rules.lot
     for s in range(len(fresh)):
-        if ledger.position[s] != 0:
-            part = units_of(ledger.position[s], rules.lot[s]) * unit_value(ledger, rules, s)
+        if position[s] != 0:
+            part = units_of(position[s], lot[s]) * unit_value(ledger, rules, s)
             value += part
             gross += abs(part)
     ledger.scalars[EQUITY] = ledger.scalars[CASH] + value

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from operators.aggregate_intents.offset import OFFSET_LIMIT, offset_ratio
+from operators.aggregate_intents.offset import OFFSET_LIMIT
 from operators.allocate.capital import Capital
 from operators.barrier.barrier import Barrier
 from operators.barrier.prices import PriceBlock, PriceJoin, empty_group_frame
@@ -17,15 +17,17 @@ from operators.contiguity import SnapshotError
 from operators.frames import BEGINNING, GroupFrame, Int64, OutputBlock, PodFrame, SideFrame, SideMessage
 from operators.plan import Plan
 from operators.portfolio.commands import PortfolioControl
-from operators.portfolio.cycle import CLIPS, FILLS, TARGETS, Prices, cycle_output, run_cycles
+from operators.portfolio.cycle import CLIPS, FILLS, Prices, cycle_output, run_cycles
 from operators.portfolio.decision import DecisionWriter
 from operators.portfolio.evidence import Evidence, split_pod_frame
+from operators.portfolio.intent_columns import IntentNames
 from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, Ledger, new_ledger, portfolio_rules
+from operators.portfolio.run_columns import RunColumns, run_columns
 from operators.side.inbox import SideInbox, side_partitions
 from schemas.canonical import canonical_value
 from schemas.reasons import Reason
 
-PORTFOLIO_SNAPSHOT = 1
+PORTFOLIO_SNAPSHOT = 2
 _STATES = {"ACTIVE": ACTIVE, "REDUCING": REDUCING, "HALTED": HALTED}
 
 
@@ -68,6 +70,7 @@ class PortfolioStep:
         self._ledger = new_ledger(pods, symbols, own.configuration.initial_equity, state)
         self._control = PortfolioControl(plan, portfolio)
         self._writer = DecisionWriter(plan, portfolio)
+        self._names = IntentNames(plan, own.pods[0])
         self._pod_equity = np.ones(pods)
         self._heartbeat = own.configuration.heartbeat_cycles * plan.cycle_ns
         self._offset_high = False
@@ -93,7 +96,7 @@ class PortfolioStep:
     def _run(self, to_cycle: int) -> OutputBlock:
         after, self._cycle = self._cycle, to_cycle
         messages = self._inbox.take(to_cycle)
-        evidence = Evidence(self._plan, self._own, self._due_frames(to_cycle))
+        evidence = Evidence(self._plan, self._own, self._names, self._due_frames(to_cycle))
         prices = self._prices.take(to_cycle, self._extra_cycles(after, to_cycle, messages, evidence))
         written = _Written()
         first_sequence = self._writer.sequence + 1
@@ -145,9 +148,9 @@ class PortfolioStep:
         cycles = prices.cycles.tolist()
         block = Prices(prices.cycles, prices.open, prices.close, prices.fresh, prices.degraded)
         evidence.align(prices.cycles, self._pod_equity)
-        changes = evidence.changes(prices.cycles)
-        stops = self._stops(cycles, messages, evidence)
-        stop_rows = set(stops)
+        changes, notes = evidence.changes(prices.cycles)
+        reported = {c for c, _ in messages} | evidence.cycles()
+        breaks = sorted({c for c, _ in messages} | evidence.days())
         row = at = 0
         while row < len(cycles):
             now = cycles[row]
@@ -155,29 +158,21 @@ class PortfolioStep:
             if due:
                 self._control.apply(due, now, self._ledger, self._capital)
             capital = self._rebalance(now, evidence) if now >= self._capital_due(now, evidence) else None
-            stop_here = row in stop_rows or capital is not None
-            limit = row + 1 if stop_here else self._next_stop(row, cycles, stops)
-            next_row, at = run_cycles(
-                self._ledger, self._rules, block, changes, row, limit, at, capital is not None, stop_here, self._out,
-                self._part,
-            )  # fmt: skip
-            self._conclude(next_row - 1, prices, evidence, capital, written)
-            row = next_row
+            first, limit = row, self._next_break(row, cycles, breaks)
+            row, at = run_cycles(
+                self._ledger, self._rules, block, changes, first, limit, at, capital is not None, self._out, self._part
+            )
+            run = run_columns(self._out, row - first, self._ledger, self._rules, notes)
+            self._conclude(first, cycles[first:row], run, prices, evidence, capital, reported, written)
         for pod in range(len(self._own.pods)):
             self._capital.note_days(pod, evidence.take_returns(pod, None))
         self._pod_equity = evidence.last_equity()
 
-    def _stops(self, cycles: list[int], messages: list[tuple[int, SideMessage]], evidence: Evidence) -> list[int]:
-        """Rows that must not be run through: where pods, commands or the heartbeat have something to say."""
-        wanted = {c for c, _ in messages} | evidence.cycles()
-        if self._heartbeat:
-            wanted |= {c for c in cycles if c % self._heartbeat == 0}
-        return [n for n, c in enumerate(cycles) if c in wanted]
-
-    def _next_stop(self, row: int, cycles: list[int], stops: list[int]) -> int:
-        """The first row after ``row`` that must not be run through."""
-        place = bisect_right(stops, row)
-        limit = stops[place] if place < len(stops) else len(cycles)
+    def _next_break(self, row: int, cycles: list[int], breaks: list[int]) -> int:
+        """The first row after ``row`` before which commands or capital may change what the kernel works with."""
+        now = cycles[row]
+        place = bisect_right(breaks, now)
+        limit = bisect_left(cycles, breaks[place]) if place < len(breaks) else len(cycles)
         due = bisect_left(cycles, self._capital.next_due())
         return min(limit, due) if due > row else limit
 
@@ -198,39 +193,48 @@ class PortfolioStep:
 
     # ------------------------------------------------------------ decisions
     def _conclude(
-        self, row: int, prices: PriceBlock, evidence: Evidence, capital: dict[str, Any] | None, written: _Written
+        self,
+        first: int,
+        cycles: list[int],
+        run: RunColumns,
+        prices: PriceBlock,
+        evidence: Evidence,
+        capital: dict[str, Any] | None,
+        reported: set[int],
+        written: _Written,
     ) -> None:
-        """Writes the decision of a row that has something to report."""
-        now = int(prices.cycles[row])
-        report = self._control.take_report()
-        cycle = evidence.cycle(now, self._inputs(row, prices))
-        if report.commands:
-            cycle.commands, cycle.transitions = canonical_value(report.commands), canonical_value(report.transitions)
-            cycle.cancelled = report.cancelled
-        if capital is not None:
-            cycle.capital = canonical_value(capital)
-        if self._out.counts[TARGETS]:
-            cycle.events = cycle.events + self._offset()
-        heartbeat = self._heartbeat > 0 and now % self._heartbeat == 0
-        busy = (
-            self._out.counts.any() or capital or report.commands or report.cancelled
-            or cycle.pod_parts or cycle.pod_clips or cycle.events
-        )  # fmt: skip
-        if not busy and not heartbeat:
-            return
-        cycle.heartbeat = not busy
-        body, digest, orders = self._writer.write(cycle, self._ledger, self._rules, self._out)
-        written.order_decisions += [len(written.bodies)] * len(orders)
-        written.cycles.append(now)
-        written.bodies.append(body)
-        written.hashes.append(digest)
-        written.orders += orders
+        """Writes the decisions of a run; commands and capital belong to its first cycle."""
+        before = [0] * len(run.ends[0])
+        for row, now in enumerate(cycles):
+            ends = run.ends[row]
+            acted, before = ends != before, ends
+            heartbeat = self._heartbeat > 0 and now % self._heartbeat == 0
+            if not (acted or heartbeat or now in reported or (row == 0 and capital)):
+                continue
+            cycle = evidence.cycle(now, self._inputs(first + row, prices))
+            if row == 0:
+                report = self._control.take_report()
+                if report.commands:
+                    cycle.commands = canonical_value(report.commands)
+                    cycle.transitions = canonical_value(report.transitions)
+                    cycle.cancelled = report.cancelled
+                if capital is not None:
+                    cycle.capital = canonical_value(capital)
+            if run.offset[row] >= 0.0:
+                cycle.events = cycle.events + self._offset(run.offset[row])
+            busy = acted or cycle.is_busy()
+            if busy or heartbeat:
+                body, digest, orders = self._writer.write(cycle, run, row, not busy)
+                written.order_decisions += [len(written.bodies)] * len(orders)
+                written.cycles.append(now)
+                written.bodies.append(body)
+                written.hashes.append(digest)
+                written.orders += orders
         written.clips.update(self._out.clip_reason[: self._out.counts[CLIPS]].tolist())
         written.fills += int(self._out.counts[FILLS])
 
-    def _offset(self) -> list[dict[str, Any]]:
+    def _offset(self, ratio: float) -> list[dict[str, Any]]:
         """The warning that pods offset each other, when it begins."""
-        ratio = offset_ratio(self._ledger.fraction, self._ledger.pod_weight)
         was_high, self._offset_high = self._offset_high, ratio > OFFSET_LIMIT
         if was_high or not self._offset_high:
             return []

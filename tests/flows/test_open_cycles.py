@@ -13,7 +13,8 @@ from flows.stages import StageLogic
 from tests.flows.dump.samples import write_dump
 from tests.regrouping import HOUR, START, Rows, configuration, control, market
 
-LAST = 60
+#: An hour in which every symbol has its bar.
+LAST = 62
 PLAIN = ReplayOptions(clickhouse=False, report=False)
 
 

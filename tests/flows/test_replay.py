@@ -17,6 +17,8 @@ from flows.resolve import resolve
 from flows.run_products import run_configuration
 from schemas.configuration import Configuration, ConfigurationError, config_hash, parse_configuration
 
+pytestmark = pytest.mark.process
+
 BARS = 60
 
 

@@ -190,7 +190,7 @@ def test_a_control_topic_that_lags_behind_is_named() -> None:
     problems = refusal(run)
     assert len(problems) == 3
     assert all("it waits for control-0" in p for p in problems)
-    assert [p.split(" stands")[0] for p in problems] == ["pod trend", "pod reversion", "portfolio main"]
+    assert [p.split(" stands")[0] for p in problems] == ["pod mixed", "pod trend", "portfolio main"]
 
 
 def test_nothing_but_the_market_topic_may_change() -> None:
@@ -201,7 +201,7 @@ def test_nothing_but_the_market_topic_may_change() -> None:
     problems = refusal(run, portfolios=other["portfolios"], quality=other["quality"])
     assert len(problems) == 2
     assert "quality.window: it was 200, the configuration says 50" in problems[0]
-    assert "pod trend: its schedules, versions or parameters changed" in problems[1]
+    assert "pod mixed: its schedules, versions or parameters changed" in problems[1]
     fewer = [i for i in other["instruments"] if i["symbol"] != SYMBOLS[0]]
     portfolios = configuration(2).model_dump(mode="json")["portfolios"]
     problems = refusal(run, instruments=fewer, portfolios=portfolios)

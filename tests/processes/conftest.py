@@ -1,30 +1,7 @@
-"""The broker, and the small market with the decisions that a plain replay makes of it, shared by a session's tests."""
+"""The small market and the decisions that a plain replay makes of it, shared by a session's tests."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from tests.processes.shared import expected, market
 
-import pytest
-
-from tests.kafka_broker import kafka_broker_of_its_own, kafka_client
-from tests.processes.market import document, write_configuration, write_market
-from tests.processes.outputs import Outputs
-from tests.processes.trial import expected_outputs
-
-__all__ = ["expected", "kafka_broker_of_its_own", "kafka_client", "market"]
-
-
-@pytest.fixture(scope="session")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The dump."""
-    return write_market(tmp_path_factory.mktemp("market") / "dump")
-
-
-@pytest.fixture(scope="session")
-def expected(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Outputs:
-    """Its decisions, made in one process from the dump."""
-    folder = tmp_path_factory.mktemp("expected")
-    found = expected_outputs(market, write_configuration(folder / "weir.yaml", document()), folder / "out")
-    assert sum(found.counts().values()) > 300 and len(found.orders["alpha"]) > 100, "the market must keep both busy"
-    assert found.dead_letters
-    return found
+__all__ = ["expected", "market"]

@@ -15,6 +15,8 @@ from schemas.configuration.document import ClickHouse
 from tests.clickhouse_http import ClickHouseServer
 from tests.decision_records import two_portfolios
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[3]
 
 #: Runs the copy over a file of lines: 25 lines a poll, an epoch each, and a recovery folder.

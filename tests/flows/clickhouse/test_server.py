@@ -20,6 +20,8 @@ from schemas.configuration.document import ClickHouse
 from tests.clickhouse_http import ClickHouseServer
 from tests.decision_records import ChainBuilder, two_portfolios
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ClickHouseServer]:

@@ -15,6 +15,8 @@ from flows.dump.layout import Dump
 from tests.flows.dump.copying_flow import portfolio
 from tests.flows.dump.samples import counted, write_dump
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parents[3]
 PARTITIONS = 3
 RECORDS = 1500

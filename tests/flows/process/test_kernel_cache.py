@@ -7,8 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from flows.process.kernel_cache import LOCATORS, ROOT, imported_files, stamp
 from flows.process.pinning import pinned_environment
+
+pytestmark = pytest.mark.process
 
 PACKAGES = ("operators",)
 
@@ -48,6 +52,8 @@ def test_files_that_import_each_other_end(tmp_path: Path) -> None:
 SHOW = """
 import sys
 from pathlib import Path
+
+import pytest
 import flows.process.kernel_cache as kernel_cache
 kernel_cache.ROOT = Path(sys.argv[1])
 kernel_cache._OfTheProject.get_source_stamp.__globals__["stamp"].__defaults__ = (Path(sys.argv[1]), ("operators",))

@@ -11,6 +11,8 @@ import pytest
 
 from flows.process.pinning import AGAIN, NUMPY_DISPATCHED, pinned_environment
 
+pytestmark = pytest.mark.process
+
 X86_64 = platform.machine().lower() in ("x86_64", "amd64")
 
 

@@ -16,6 +16,8 @@ from flows.process.snapshot_rows import describe
 from flows.process.supervisor import Cluster, Supervisor
 from tests.flows.process.test_supervisor import BUILDER, settings_file, sums, whole
 
+pytestmark = pytest.mark.process
+
 SUM = "counting.sum.stateful_flat_map.stateful.stateful_batch"
 
 

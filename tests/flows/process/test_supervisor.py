@@ -18,6 +18,8 @@ from flows.process.recovery_folder import RecoveryFolder
 from flows.process.supervisor import Cluster, ClusterResult, RestartPolicy, Supervisor
 from flows.settings import DumpInput, FilesOutput, FlowSettings, write_settings
 
+pytestmark = pytest.mark.process
+
 BUILDER = "tests.flows.process.counting_flow:build"
 DEADLINE_SECONDS = 60.0
 

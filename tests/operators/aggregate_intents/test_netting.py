@@ -35,11 +35,7 @@ class TestNetSymbol:
         assert net((0.5, 1.0, 0), (-0.2, 1.0, 1)) == (0.3, 0.7, False)
         assert net((0.5, 1.0, 0), (-0.2, 1.0, 1), (0.1, 1.0, 1)) == (0.4, 0.8, True)
 
-    @given(
-        st.lists(
-            st.tuples(st.floats(-3, 3), st.floats(0, 1), st.integers(0, 2)), min_size=1, max_size=6
-        )
-    )
+    @given(st.lists(st.tuples(st.floats(-3, 3), st.floats(0, 1), st.integers(0, 2)), min_size=1, max_size=6))
     def test_never_exceeds_the_gross_and_conflicts_only_with_both_signs(
         self, parts: list[tuple[float, float, int]]
     ) -> None:

@@ -11,7 +11,9 @@ from schemas.messages import ControlCommand, Target
 from schemas.reasons import Reason
 from tests.operators.desk import HOUR, START, Desk, configuration, desk_of, plan_of, pod
 
-PLAN = plan_of(configuration(portfolios=[{"id": "main", "pods": [pod("alpha")]}, {"id": "side", "pods": [pod("gamma")]}]))
+PLAN = plan_of(
+    configuration(portfolios=[{"id": "main", "pods": [pod("alpha")]}, {"id": "side", "pods": [pod("gamma")]}])
+)
 
 
 def command(name: str, scope: str = "portfolio", target: str = "", **more: Any) -> ControlCommand:

@@ -71,6 +71,7 @@ class TestEveryScope:
         desk = invested()
         desk.command("kill", scope, name, mode="flatten")
         desk.cycle(FLAT)
+        desk.cycle(FLAT)
         desk.command("kill", scope, name, mode="freeze")
         desk.cycle(FLAT)
         assert desk.position("AAA") == 0.0

@@ -37,7 +37,9 @@ _SEQ = st.sampled_from([0, 0, 0, 0, 1, 2])
 @st.composite
 def _message(draw: st.DrawFn, now: int) -> tuple[dict[str, Any] | bytes, int]:
     """A message read at the event time ``now``, and its event time."""
-    kind = draw(st.sampled_from(["bar"] * 8 + ["quote", "trade", "tick", "forming", "unused", "garbage", "jump", "far"]))
+    kind = draw(
+        st.sampled_from(["bar"] * 8 + ["quote", "trade", "tick", "forming", "unused", "garbage", "jump", "far"])
+    )
     border = -(-now // MINUTE) * MINUTE + draw(st.sampled_from([0, 0, 0, 0, -MINUTE, -2 * MINUTE, MINUTE]))
     loose = now + draw(_AROUND) * SECOND
     symbol, price, seq = draw(_SYMBOL), draw(_PRICE), draw(_SEQ)

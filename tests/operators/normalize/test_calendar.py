@@ -13,9 +13,7 @@ from schemas.configuration import parse_configuration
 from tests.operators.normalize.logs import DAY, HOUR, MINUTE, START, bar, plan_of, run_group
 
 STOCKS = {
-    "sessions": [
-        {"start_minute": day * 1440 + 13 * 60 + 30, "end_minute": day * 1440 + 20 * 60} for day in range(5)
-    ],
+    "sessions": [{"start_minute": day * 1440 + 13 * 60 + 30, "end_minute": day * 1440 + 20 * 60} for day in range(5)],
     "holidays": ["2024-01-01"],
 }
 

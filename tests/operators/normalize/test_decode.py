@@ -143,6 +143,8 @@ def test_a_corporate_action_is_a_dead_letter_until_it_is_obeyed() -> None:
 
 
 def test_a_partition_without_symbols_follows_its_ticks() -> None:
-    empty = plan_of("AB", topics={"market": {"partitions": 2, "partitioner": "explicit", "partition_of": {"A": 1, "B": 1}}})
+    empty = plan_of(
+        "AB", topics={"market": {"partitions": 2, "partitioner": "explicit", "partition_of": {"A": 1, "B": 1}}}
+    )
     outcome = run_group(empty, [tick(T1), bar("A", T1)])
     assert outcome.closed_to == T1 and outcome.reasons() == [(1, "INPUT_WRONG_PARTITION")]

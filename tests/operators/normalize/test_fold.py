@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 
 from operators.frames import GroupFrame
-from tests.operators.normalize.logs import MINUTE, SECOND, START, GroupRun, bar, blocks, plan_of, quote, record, run_group, tick
+from tests.operators.normalize.logs import (
+    MINUTE,
+    SECOND,
+    START,
+    GroupRun,
+    bar,
+    blocks,
+    plan_of,
+    quote,
+    record,
+    run_group,
+    tick,
+)
 from tests.operators.normalize.logs import trade as traded
 
 T1 = START + MINUTE

@@ -11,6 +11,8 @@ import pytest
 from operators.normalize.features.catalogue import FEATURES
 from operators.strategy_evaluate.registry import SHIPPED
 
+pytestmark = pytest.mark.process
+
 GUIDE = (Path(__file__).parents[3] / "docs" / "strategies.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"```python\n# file: (\w+)\.py\n(.*?)```", GUIDE, flags=re.DOTALL))
 

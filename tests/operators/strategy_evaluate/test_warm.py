@@ -15,6 +15,8 @@ from operators.strategy_evaluate.runtime import StrategyRuntime
 from operators.strategy_evaluate.slices import cycles_of, read_only, silent_block
 from tests.operators.strategy_evaluate.laboratory import plan_of
 
+pytestmark = pytest.mark.process
+
 PARAMETERS = {"bollinger": (20, 2), "macd": (12, 26, 9)}
 
 
