@@ -11,7 +11,8 @@ WEIR := $(VENV)/bin/weir
 READY := $(VENV)/.ready
 # Where `make run-local` keeps its dump, configuration and recovery folder.
 LOCAL := .cache/run-local
-LOCAL_KAFKA := 127.0.0.1:19092
+# The cluster of `make run-local`: another one where KAFKA_BOOTSTRAP_SERVERS names it.
+SERVERS := $(or $(KAFKA_BOOTSTRAP_SERVERS),127.0.0.1:19092)
 # Workers of pytest; tests that need Kafka stay together in one of them.
 JOBS ?= 2
 PYTEST := $(PYTHON) -m pytest -q -n $(JOBS) --dist loadgroup
@@ -45,15 +46,14 @@ demo: setup ## replay decades of real daily prices through the whole flow (resul
 	@$(WEIR) demo
 
 run-local: kafka-up $(LOCAL)/published ## the flow live on a local Kafka, over a part of the demo's data; Ctrl-C drains it
-	@echo "running on Kafka at $(LOCAL_KAFKA); recovery folder $(LOCAL)/recovery; Ctrl-C drains and stops"
-	@KAFKA_BOOTSTRAP_SERVERS=$${KAFKA_BOOTSTRAP_SERVERS:-$(LOCAL_KAFKA)} \
-	  $(WEIR) run --config $(LOCAL)/weir.yaml --recovery $(LOCAL)/recovery
+	@echo "running on Kafka at $(SERVERS); orders go to the topic orders; Ctrl-C drains and stops"
+	@KAFKA_BOOTSTRAP_SERVERS=$(SERVERS) $(WEIR) run --config $(LOCAL)/weir.yaml --recovery $(LOCAL)/recovery
 
 $(LOCAL)/published: | setup kafka-up
 	@mkdir -p $(LOCAL)
 	@$(WEIR) demo --cycles 1000 --out $(LOCAL)/replay --json >/dev/null
 	@$(WEIR) config show deploy/config/default.yaml --dump $(LOCAL)/replay/dump > $(LOCAL)/weir.yaml
-	@export KAFKA_BOOTSTRAP_SERVERS=$${KAFKA_BOOTSTRAP_SERVERS:-$(LOCAL_KAFKA)}; \
+	@export KAFKA_BOOTSTRAP_SERVERS=$(SERVERS); \
 	  $(WEIR) topics create --config $(LOCAL)/weir.yaml; \
 	  $(WEIR) publish $(LOCAL)/replay/dump --config $(LOCAL)/weir.yaml
 	@touch $@

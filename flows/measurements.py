@@ -12,7 +12,17 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from operators.frames import BAR, KIND, DeadLetters, GroupFrame, MarketBlock, OutputBlock, PodFrame, RecordBlock
+from operators.frames import (
+    BAR,
+    BEGINNING,
+    KIND,
+    DeadLetters,
+    GroupFrame,
+    MarketBlock,
+    OutputBlock,
+    PodFrame,
+    RecordBlock,
+)
 from operators.normalize.group_step import GroupStep
 from operators.plan import Plan
 from operators.strategy_evaluate.runtime import EvaluationWatch
@@ -71,9 +81,6 @@ class FlowMeasurements:
         self._counters: dict[tuple[str, ...], _Counts] = {}
         self._gauges: dict[tuple[str, ...], _Shows] = {}
         self._set("weir_build_info", 1, code_version, plan.config_hash)
-        for partition in (g.partition for g in plan.groups):
-            lag = metrics.gauge("weir_watermark_lag_seconds").labels("market", str(partition))
-            lag.set_function(lambda p=partition: self._watermark_lag(p))  # type: ignore[misc]
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -124,15 +131,19 @@ class FlowMeasurements:
             if reason == Reason.INPUT_LATE.name:
                 self._count("weir_late_total", number, letters.topic)
 
-    def _watermark_lag(self, partition: int) -> float:
-        own = self._watermarks.get(partition)
-        return 0.0 if own is None else (max([*self._watermarks.values()]) - own) / 1e9
+    def _watermark(self, partition: int, watermark: int) -> None:
+        """Keeps a group's watermark; how far it lags is worked out when somebody asks."""
+        if watermark == BEGINNING:
+            return
+        if partition not in self._watermarks:
+            gauge = self._metrics.gauge("weir_watermark_lag_seconds").labels("market", str(partition))
+            gauge.set_function(lambda: (max([*self._watermarks.values()]) - self._watermarks[partition]) / 1e9)
+        self._watermarks[partition] = watermark
 
     # ------------------------------------------------------------ key groups
     def group(self, group: int, step: GroupStep, frames: list[GroupFrame]) -> None:
         """Notes what a key group's step did with a block."""
-        if step.clock.watermark >= 0:
-            self._watermarks[group] = step.clock.watermark
+        self._watermark(group, step.clock.watermark)
         self._evaluated(group, step)
         for frame in frames:
             self._intents(frame)

@@ -144,7 +144,7 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "symbols": ("", "A list, or `*` for every instrument."),
         "parameters": ("", "The strategy's own; unknown ones are refused."),
         "interval": ("", "Bars that it sees, such as `15m`; unset: the shortest interval of any instrument."),
-        "horizon": ("", "A label; unset: its interval. All schedules of a pod net by symbol so far."),
+        "horizon": ("", "Schedules of one horizon that disagree are a conflict; unset: its interval."),
         "share": ("of pod capital", "Unset: all share alike. All or none of a pod's schedules have one."),
         "enabled": ("", "false takes the strategy out."),
         "warmup_bars": ("bars", "So many bars of a symbol emit nothing."),

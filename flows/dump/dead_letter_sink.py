@@ -58,7 +58,8 @@ class DeadLetterPart(StatefulSinkPartition["DeadLetters | Beat", DeadLetterState
         if state is not None and (state.get("version"), state.get("part")) != (STATE_VERSION, key):
             raise SnapshotIncompatible(
                 f"dead letter snapshot of {state.get('part')!r} has version {state.get('version')!r};"
-                f" this code resumes version {STATE_VERSION} of {key!r}"
+                f" this code resumes version {STATE_VERSION} of {key!r};"
+                " resume with the code that wrote it, or start on a new recovery folder"
             )
         self._file.cut(state["end"] if state is not None else 0)
 

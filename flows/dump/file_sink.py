@@ -80,7 +80,8 @@ class DecisionPart(StatefulSinkPartition["OutputBlock | Beat", SinkState]):
         if state.get("version") != STATE_VERSION or state.get("portfolio") != self._portfolio:
             raise SnapshotIncompatible(
                 f"sink snapshot of portfolio {state.get('portfolio')!r} has version {state.get('version')!r};"
-                f" this code resumes version {STATE_VERSION} of {self._portfolio!r}"
+                f" this code resumes version {STATE_VERSION} of {self._portfolio!r};"
+                " resume with the code that wrote it, or start on a new recovery folder"
             )
         self._decisions.check_length(state["decisions_end"])
         self._orders.check_length(state["orders_end"])

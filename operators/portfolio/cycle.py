@@ -35,10 +35,8 @@ _LAST_GOOD = int(Reason.GUARD_LAST_GOOD_PRICE)
 FILLS, TARGETS, CLIPS, ORDERS, CANCELS = range(5)
 #: A standing cut whose room moved with the price alone is traded again only past this part of the target.
 _RETRY = 0.1
-#: Cycles of one run at most.
-RUN_CYCLES = 256
-#: A run has room for so many cycles in which everything happens at once.
-_ROOM_CYCLES = 4
+#: Cycles of one run at most, and how many of them have room for everything to happen at once.
+RUN_CYCLES, _ROOM_CYCLES = 256, 4
 
 
 class Changes(NamedTuple):

@@ -202,9 +202,7 @@ def _all_intents(frames: list[PodFrame], feature_width: int) -> tuple[Intents, F
     if len(tables) == 1:
         return tables[0].intents, tables[0].intent_weight
     order = np.argsort(np.concatenate([f.intents.cycle for f in tables]), kind="stable")
-    joined = {
-        n.name: np.concatenate([getattr(f.intents, n.name) for f in tables])[order] for n in fields(Intents)
-    }
+    joined = {n.name: np.concatenate([getattr(f.intents, n.name) for f in tables])[order] for n in fields(Intents)}
     return Intents(**joined), np.concatenate([f.intent_weight for f in tables])[order]
 
 

@@ -67,8 +67,7 @@ def _hashes(features: Float64, widths: list[int]) -> list[str]:
     data, stride = features.tobytes(), features.shape[1] * 8
     starts = range(0, len(widths) * stride, stride) if stride else [0] * len(widths)
     return [
-        blake2b(data[at : at + 8 * width], digest_size=16).hexdigest()
-        for at, width in zip(starts, widths, strict=True)
+        blake2b(data[at : at + 8 * width], digest_size=16).hexdigest() for at, width in zip(starts, widths, strict=True)
     ]
 
 

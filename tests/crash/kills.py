@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-from tests.processes.live_cluster import LiveCluster, eventually
+from tests.processes.live_cluster import eventually
 from tests.processes.trial import Trial
 
 #: (processes, workers): each start comes in another shape than the one before.

@@ -81,7 +81,7 @@ def test_totals_are_those_of_the_result(run: tuple[Samples, ReplayResult, Path])
     orders = [msgspec.json.decode(line) for line in (out / "orders.jsonl").read_bytes().splitlines()]
     for side in ("buy", "sell"):
         assert value(samples, "weir_orders_total", portfolio="main", side=side) == sum(
-            o["side"] == side for o in orders
+            o.get("side") == side for o in orders
         )
     bodies = [msgspec.json.decode(line)["body"] for line in (out / "decisions.jsonl").read_bytes().splitlines()]
     fills = sum(len(set(b["fills"]["symbol"])) for b in bodies if "fills" in b)

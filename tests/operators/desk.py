@@ -1,7 +1,7 @@
 """A trading desk for tests: pods and portfolios fed by hand, cycle by cycle, with prices, intents and commands.
 
-Strategies are left out: a test says which schedule wants what, so every number can be followed on paper. What was fed is
-kept, so that the same log can be played again with other cuts, or over snapshots.
+Strategies are left out: a test says which schedule wants what, so every number can be followed on paper. What was fed
+is kept, so that the same log can be played again with other cuts, or over snapshots.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Desk:
         degraded: Iterable[str] = (),
         hours: int = 1,
     ) -> DecisionBody | None:
-        """Plays the next cycle (``hours`` later); answers with the first portfolio's decision of it, if there is one."""
+        """Plays the next cycle (``hours`` later); answers with the first portfolio's decision of it, if any."""
         before = len(self.bodies.get(self.plan.portfolios[0].id, []))
         waiting, self._waiting = self._waiting, []
         self.play([Row(self._last + hours * HOUR, dict(prices or {}), wants or {}, frozenset(degraded), waiting)])

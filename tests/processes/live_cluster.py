@@ -29,7 +29,13 @@ def weir(*arguments: str | Path, environment: dict[str, str] | None = None) -> s
     """Runs a ``weir`` command to its end."""
     command = [sys.executable, "-m", "flows", *map(str, arguments)]
     return subprocess.run(
-        command, cwd=ROOT, env=os.environ | (environment or {}), capture_output=True, text=True, timeout=300, check=False
+        command,
+        cwd=ROOT,
+        env=os.environ | (environment or {}),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 

@@ -46,7 +46,14 @@ def write_market(folder: Path, cycles: int = 300) -> Path:
 def _instrument(symbol: str) -> Instrument:
     first = (START + CYCLE_SECONDS) * NS
     return Instrument(
-        symbol=symbol, tick=0.01, lot=1.0, interval="1m", listed_from=first, participation=True, currency="USD", venue=None
+        symbol=symbol,
+        tick=0.01,
+        lot=1.0,
+        interval="1m",
+        listed_from=first,
+        participation=True,
+        currency="USD",
+        venue=None,
     )
 
 

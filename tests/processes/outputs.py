@@ -19,7 +19,7 @@ from tests.kafka_broker import read_all
 
 @dataclass(slots=True)
 class Outputs:
-    """Decision bodies and orders by portfolio, each in log order; dead letters as (topic, partition, offset, reason)."""
+    """Decision bodies and orders by portfolio, in log order; dead letters as (topic, partition, offset, reason)."""
 
     bodies: dict[str, list[bytes]] = field(default_factory=dict)
     orders: dict[str, list[bytes]] = field(default_factory=dict)

@@ -10,16 +10,14 @@ from typing import Any
 from flows.kafka.settings import ClientSettings
 from flows.topics import OUTPUT_ROLES, ROLES
 from tests.processes.live_cluster import DEADLINE, LiveCluster, eventually, weir
-from tests.processes.market import document, write_configuration
+from tests.processes.market import CYCLE_SECONDS, NS, START, document, write_configuration
 from tests.processes.outputs import Outputs, assert_equal, outputs_of_files, outputs_of_kafka
 
 
-def replayed(dump: Path, configuration: Path, out: Path, *options: str) -> dict[str, Any]:
+def replayed(dump: Path, configuration: Path, out: Path, environment: dict[str, str] | None = None) -> dict[str, Any]:
     """Runs ``weir replay``; returns its result."""
-    ended = weir(
-        "replay", "--dump", dump, "--config", configuration, "--out", out, "--no-clickhouse", "--no-report", "--json",
-        *options,
-    )  # fmt: skip
+    arguments: list[str | Path] = ["replay", "--dump", dump, "--config", configuration, "--out", out]
+    ended = weir(*arguments, "--no-clickhouse", "--no-report", "--json", environment=environment)
     assert ended.returncode == 0, ended.stderr
     result: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return result
@@ -54,9 +52,9 @@ class Trial:
         self.expected: Outputs | None = None
         self.clusters = 0
 
-    def topics(self) -> Trial:
+    def topics(self, environment: dict[str, str] | None = None) -> Trial:
         """Creates the topics by ``weir topics create``."""
-        ended = weir("topics", "create", "--config", self.configuration, "--json")
+        ended = weir("topics", "create", "--config", self.configuration, "--json", environment=environment)
         assert ended.returncode == 0, ended.stderr
         assert len(json.loads(ended.stdout)["created"]) == 2 + len(OUTPUT_ROLES)
         return self
@@ -95,6 +93,18 @@ class Trial:
             return found
 
         eventually(f"{decisions} decisions", there, seconds)
+
+    def wait_for_cycle(self, portfolio: str, number: int, cluster: LiveCluster) -> None:
+        """Returns when ``portfolio`` has decided in the market's cycle ``number`` or a later one."""
+        wanted = (START + number * CYCLE_SECONDS) * NS
+
+        def there() -> bool:
+            bodies = self.outputs().bodies.get(portfolio, [])
+            found = bool(bodies) and json.loads(bodies[-1])["cycle"] >= wanted
+            assert found or not cluster.ended, f"the cluster ended early: {cluster.said[-2000:]}"
+            return found
+
+        eventually(f"cycle {number} of {portfolio}", there)
 
     def finish(self, processes: int = 1, workers: int = 1) -> None:
         """Runs to the end of the log, drains, and compares all that is committed with what is expected."""

@@ -1,4 +1,4 @@
-"""A small market with everything that a portfolio meets: several partitions, commands, gaps, garbage, failing strategies."""
+"""A small market with all that a portfolio meets: several partitions, commands, gaps, garbage, failing strategies."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ def market_plan(*, quality: dict[str, float] | None = None) -> Plan:
 
     fast = {"fast": 1, "slow": 3}
     pods = [
-        {"id": "fast", "schedules": [schedule(1, "sma_cross", parameters=fast), schedule(2, "steps", symbols=["A", "C"])]},
+        {
+            "id": "fast",
+            "schedules": [schedule(1, "sma_cross", parameters=fast), schedule(2, "steps", symbols=["A", "C"])],
+        },
         {"id": "slow", "schedules": [schedule(3, "sma_cross", parameters={"fast": 2, "slow": 5}, interval="2m")]},
     ]
     document = {
@@ -56,7 +59,10 @@ def market_plan(*, quality: dict[str, float] | None = None) -> Plan:
         "instruments": [{"symbol": s, "interval": "1m", "lot": 0.01} for s in SYMBOLS],
         "portfolios": [
             {"id": "main", "pods": pods, "heartbeat_cycles": 4},
-            {"id": "other", "pods": [{"id": "alone", "schedules": [schedule(4, "sma_cross", symbols=["A", "E"], parameters=fast)]}]},
+            {
+                "id": "other",
+                "pods": [{"id": "alone", "schedules": [schedule(4, "sma_cross", symbols=["A", "E"], parameters=fast)]}],
+            },
         ],
     }  # fmt: skip
     return compile_plan(parse_configuration(document), registry())

@@ -1,4 +1,4 @@
-"""Decisions are a pure function of logs and configuration: any cut, any interleaving, any restart (promises 2 and 3)."""
+"""Decisions are a pure function of logs and configuration: any cut, interleaving, restart (promises 2 and 3)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def test_any_restart_decides_the_same(market: int, seed: int) -> None:
 
 def test_whole_partitions_in_any_order_decide_the_same() -> None:
     logs = market_logs(3)
-    digests = {in_order(PLAN, logs, order).digest() for order in itertools.islice(itertools.permutations(logs), 0, 120, 7)}
+    digests = {
+        in_order(PLAN, logs, order).digest() for order in itertools.islice(itertools.permutations(logs), 0, 120, 7)
+    }
     assert len(digests) == 1
 
 

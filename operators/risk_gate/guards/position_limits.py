@@ -26,7 +26,7 @@ def shorts_allowed(rules: Rules, symbol: int, base: float, target: float) -> tup
 def position_limit(rules: Rules, symbol: int, base: float, target: float) -> tuple[float, int]:
     """|position| <= max_position units. What lots cannot count exactly (a price next to nothing) is no position."""
     if not abs(target) <= _MOST_LOTS * rules.lot[symbol]:
-        return reduced(base, target), _POSITION
+        return base, _POSITION
     allowed = capped(base, target, rules.max_position)
     return allowed, _POSITION if allowed != target else 0
 

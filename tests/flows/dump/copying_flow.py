@@ -32,7 +32,7 @@ _State = tuple[int, int]
 
 def decide(state: _State | None, block: RecordBlock) -> tuple[_State, OutputBlock]:
     """One decision a record, numbered within the partition; checks that the log is read without gaps."""
-    sequence, position = state or (0, block.start)
+    sequence, position = state or (1, block.start)
     assert block.start == position, f"record {block.start} follows position {position}"
     bodies = [b'{"sequence":%d,"record":%s}' % (sequence + i, payload) for i, payload in enumerate(block.payloads)]
     output = OutputBlock(

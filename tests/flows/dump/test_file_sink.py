@@ -43,7 +43,7 @@ def block(first: int, count: int, portfolio: str = "p", salt: str = "") -> Outpu
 
 
 #: Three epochs; orders are numbered within their block, so the cut into blocks is part of the input here.
-EPOCHS = [[block(0, 3)], [block(3, 2), block(5, 1)], [block(6, 3)]]
+EPOCHS = [[block(1, 3)], [block(4, 2), block(6, 1)], [block(7, 3)]]
 
 
 def sink(out: Path, recovery: bool = True) -> FileDecisionSink:
@@ -76,9 +76,9 @@ def truncate(out: Path, name: str, size: int) -> None:
 def test_a_line_holds_body_hash_and_envelope(tmp_path: Path) -> None:
     write(tmp_path, EPOCHS)
     lines = content(tmp_path)["decisions"].splitlines()
-    assert [json.loads(line)["body"]["sequence"] for line in lines] == list(range(9))
+    assert [json.loads(line)["body"]["sequence"] for line in lines] == list(range(1, 10))
     body, digest = split_line(lines[4])
-    assert body == block(3, 2).bodies[1]
+    assert body == block(4, 2).bodies[1]
     assert digest == hashlib.sha256(body).hexdigest() == json.loads(lines[4])["hash"]
     assert json.loads(lines[4])["envelope"] == ENVELOPE
 
@@ -118,13 +118,13 @@ def test_a_snapshot_in_the_middle_of_what_is_repeated_stands_at_what_was_repeate
 
 def test_a_different_decision_ends_the_run(tmp_path: Path) -> None:
     snapshots = write(tmp_path, EPOCHS)
-    with pytest.raises(DivergedFromLog, match="portfolio p: decision 3"):
-        write(tmp_path, [[block(3, 2, salt="changed")]], snapshots[0])
+    with pytest.raises(DivergedFromLog, match="portfolio p: decision 4"):
+        write(tmp_path, [[block(4, 2, salt="changed")]], snapshots[0])
 
 
 def test_a_different_order_ends_the_run(tmp_path: Path) -> None:
     snapshots = write(tmp_path, EPOCHS)
-    other = block(3, 2)
+    other = block(4, 2)
     other.orders[0] = b'{"order":"other"}'
     with pytest.raises(DivergedFromLog, match="order of decision 4"):
         write(tmp_path, [[other]], snapshots[0])
@@ -145,11 +145,11 @@ def test_a_file_shorter_than_the_snapshot_is_not_continued(tmp_path: Path) -> No
         write(tmp_path, EPOCHS[2:], snapshots[1])
 
 
-@pytest.mark.parametrize("first", [1, 8, 10])
+@pytest.mark.parametrize("first", [2, 8, 11])
 def test_a_gap_or_repetition_in_the_sequence_ends_the_run(tmp_path: Path, first: int) -> None:
     part = sink(tmp_path).build_part("out", "p", None)
-    if first != 1:
-        part.write_batch([block(0, 9)])
+    if first != 2:
+        part.write_batch([block(1, 9)])
     with pytest.raises(DivergedFromLog, match="no gaps"):
         part.write_batch([block(first, 2)])
 
@@ -165,8 +165,8 @@ def test_decisions_are_on_disk_before_an_order_is_visible(tmp_path: Path, monkey
 
     part = sink(tmp_path).build_part("out", "p", None)
     monkeypatch.setattr("flows.dump.line_file.os.fsync", fsync)
-    part.write_batch([block(0, 3)])
-    part.write_batch([block(3, 3)])
+    part.write_batch([block(1, 3)])
+    part.write_batch([block(4, 3)])
     assert seen == [(3, 0), (6, 3)], "one a batch, before the batch's orders"
 
 
@@ -176,7 +176,7 @@ def test_without_recovery_nothing_is_forced_to_disk_and_files_are_new(
     write(tmp_path, EPOCHS)
     monkeypatch.setattr("flows.dump.line_file.os.fsync", lambda descriptor: pytest.fail("forced to disk"))
     part = sink(tmp_path, recovery=False).build_part("out", "p", None)
-    part.write_batch([block(0, 3)])
+    part.write_batch([block(1, 3)])
     part.snapshot()
     assert content(tmp_path)["decisions"].count(b"\n") == 3
 
@@ -196,7 +196,7 @@ def letters(partition: int, offsets: list[int], payload: bytes = b"bad") -> Dead
 
 def test_a_run_of_several_portfolios_is_merged_in_order(tmp_path: Path) -> None:
     flow = Dataflow("write")
-    blocks = [("b/2", block(0, 2, "b/2")), ("a", block(0, 3, "a")), ("b/2", block(2, 2, "b/2"))]
+    blocks = [("b/2", block(1, 2, "b/2")), ("a", block(1, 3, "a")), ("b/2", block(3, 2, "b/2"))]
     bad = [letters(10, [4]), letters(2, [7, 9], b"\xff")]
     op.output(
         "out",
@@ -212,12 +212,12 @@ def test_a_run_of_several_portfolios_is_merged_in_order(tmp_path: Path) -> None:
 
     summary = finish(tmp_path, ["b/2", "a"], [("market", p) for p in range(12)])
 
-    bodies = [*block(0, 3, "a").bodies, *block(0, 4, "b/2").bodies]
+    bodies = [*block(1, 3, "a").bodies, *block(1, 4, "b/2").bodies]
     lines = (tmp_path / "decisions.jsonl").read_bytes().splitlines()
     assert [split_line(line)[0] for line in lines] == bodies
     assert summary.decisions_sha256 == hashlib.sha256(b"".join(body + b"\n" for body in bodies)).hexdigest()
     assert summary.orders_sha256 == hashlib.sha256((tmp_path / "orders.jsonl").read_bytes()).hexdigest()
-    assert (summary.decisions, summary.orders, summary.dead_letters) == (7, 6, 3)
+    assert (summary.decisions, summary.orders, summary.dead_letters) == (7, 7, 3)
     dead = [json.loads(line) for line in (tmp_path / "dead_letters.jsonl").read_bytes().splitlines()]
     assert [(row["partition"], row["offset"]) for row in dead] == [(2, 7), (2, 9), (10, 4)]
     assert (dead[0]["payload_base64"], dead[2]["payload"]) == ("/w==", "bad")

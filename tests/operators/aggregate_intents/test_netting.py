@@ -72,7 +72,7 @@ class TestConflictsOfAPod:
         assert weights(decision) == {}
 
     def test_defect_two_strategies_on_one_symbol_never_measure_against_the_accounts_position(self) -> None:
-        """Each pod keeps a target of its own: the second says long while the account is long already, and still buys."""
+        """Each pod keeps a target of its own: the second says long while the account is long, and still buys."""
         desk = desk_of(pod("alpha"), pod("beta"))
         desk.cycle({"AAA": 100.0}, {"alpha": {"AAA": 1.0}})
         desk.cycle({"AAA": 100.0}, {"beta": {"AAA": 1.0}})

@@ -40,9 +40,7 @@ class TestDeltaLots:
         assert delta_lots.py_func(units_of.py_func(lots, lot), 0, lot) == lots
         assert delta_lots.py_func(lots * lot, 0, lot) == lots
 
-    @given(
-        st.floats(-1e6, 1e6), st.integers(-(10**6), 10**6), st.sampled_from([1.0, 0.1, 0.01, 7.0])
-    )
+    @given(st.floats(-1e6, 1e6), st.integers(-(10**6), 10**6), st.sampled_from([1.0, 0.1, 0.01, 7.0]))
     def test_never_goes_beyond_the_target(self, approved: float, base: int, lot: float) -> None:
         lots = delta_lots.py_func(approved, base, lot)
         wanted = approved / lot - base

@@ -58,9 +58,7 @@ class Run:
         return self.messages, self.letters, self.passed
 
 
-def run(
-    log: Sequence[dict[str, Any] | bytes | Record], cuts: Iterable[int] = (), *, crashes: bool = False
-) -> Run:
+def run(log: Sequence[dict[str, Any] | bytes | Record], cuts: Iterable[int] = (), *, crashes: bool = False) -> Run:
     """A log through a control partition."""
     records = [m if isinstance(m, Record) else record(m) for m in log]
     made = Run()
@@ -173,5 +171,3 @@ def test_any_cutting_and_any_restart_gives_the_same(steps: list[tuple[int, str]]
     whole = run(log).everything()
     assert run(log, range(len(log)), crashes=True).everything() == whole
     assert run(log, data.draw(st.lists(st.integers(0, len(log)), max_size=4))).everything() == whole
-
-
