@@ -47,7 +47,8 @@ class BenchSma(Strategy):
 
     def step(self, bars: BarBlock, features: tuple[Float64, ...], ready: Bool, state: dict[str, Any]) -> Targets:
         targets = Targets.nothing(ready.shape)
-        _cross(bars.close, *features, ready, state["side"], targets.emit, targets.value)
+        fast, slow, deviation = features
+        _cross(bars.close, fast, slow, deviation, ready, state["side"], targets.emit, targets.value)
         return targets
 
 

@@ -135,10 +135,11 @@ class FlowMeasurements:
         """Keeps a group's watermark; how far it lags is worked out when somebody asks."""
         if watermark == BEGINNING:
             return
-        if partition not in self._watermarks:
+        is_new = partition not in self._watermarks
+        self._watermarks[partition] = watermark
+        if is_new:
             gauge = self._metrics.gauge("weir_watermark_lag_seconds").labels("market", str(partition))
             gauge.set_function(lambda: (max([*self._watermarks.values()]) - self._watermarks[partition]) / 1e9)
-        self._watermarks[partition] = watermark
 
     # ------------------------------------------------------------ key groups
     def group(self, group: int, step: GroupStep, frames: list[GroupFrame]) -> None:

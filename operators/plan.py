@@ -210,6 +210,12 @@ class _Compiler:
             except ConfigurationError as error:
                 self.problems += [f"{path}.{problem}" for problem in error.problems]
                 continue
+            if strategy.scope == "pod":
+                self.problems.append(
+                    f"{path}.strategy: {schedule.strategy} sees all symbols of a pod (scope: pod), which this version"
+                    " does not run; choose a strategy with scope: symbol"
+                )
+                continue
             names = self.symbols if schedule.symbols == "*" else tuple(sorted(set(schedule.symbols)))
             missing = [n for n in names if n not in self.symbol_index]
             if missing:

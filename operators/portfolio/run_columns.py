@@ -183,6 +183,6 @@ def _limits(price: Float64, lots: Int64, tick: Float64) -> Float64:
 
 def in_units(whole: Int64 | Float64, step: Float64) -> Float64:
     """Whole steps (lots, ticks) in units: the twin of :func:`operators.portfolio.ledger.units_of` for columns."""
-    each = np.round(1.0 / step)
+    each = np.maximum(np.round(1.0 / step), 1.0)
     exact = (each > 1.0) & (np.abs(each * step - 1.0) < 1e-12)
     return np.where(exact, whole / each, whole * step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,16 +60,10 @@ def run_until_killed(trial: Trial, kill: Kill) -> None:
         if kill.point is None:
             trial.wait_for(min(before + kill.more, total), cluster)
             # The moment within an epoch is part of the plan; nothing is waited for here.
-            _let_pass(kill.seconds)
+            time.sleep(kill.seconds)
         else:
             # Where the log is at its end before the point comes up, the moment is that.
             eventually(f"{kill.point} or the end of the log", lambda: cluster.ended or trial.decided() >= total)
             assert not cluster.ended or "ended by SIGKILL" in cluster.said, cluster.said[-2000:]
     finally:
         cluster.kill()
-
-
-def _let_pass(seconds: float) -> None:
-    import time
-
-    time.sleep(seconds)

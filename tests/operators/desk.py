@@ -128,7 +128,7 @@ class Desk:
         self._last = rows[-1].cycle
         self._side_frames += 1
         messages = [
-            SideMessage(row.cycle, "control", 0, 1000 * len(self.rows) + n, False, command)
+            SideMessage(row.cycle, "control", 0, (row.cycle - START) // HOUR * 1000 + n, False, command)
             for row in rows
             for n, command in enumerate(row.commands)
         ]

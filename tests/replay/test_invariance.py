@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.operators.normalize.logs import MINUTE, START, bar, record, tick
+from operators.frames import RecordBlock
+from tests.operators.normalize.logs import MINUTE, START, bar, blocks, record, tick
 from tests.replay.market import Decisions, Logs, decide, in_order, market_logs, market_plan
 
 PLAN = market_plan(quality={"minimum": 10_000})
@@ -81,9 +83,7 @@ def test_garbage_in_the_log_changes_no_decision() -> None:
     assert sum(map(len, found.letters.values())) == sum(map(len, expected.letters.values())) + added
 
 
-def _block(place: tuple[str, int], messages: list[dict[str, object]]):  # type: ignore[no-untyped-def]
-    from tests.operators.normalize.logs import blocks
-
+def _block(place: tuple[str, int], messages: list[dict[str, Any]]) -> RecordBlock:
     return blocks([record(m) for m in messages], [], *place)[0]
 
 

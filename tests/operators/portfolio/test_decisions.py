@@ -42,8 +42,9 @@ def busy() -> Desk:
             desk.command("kill", "pod", "alpha")
         if n == 20:
             desk.command("arm", "pod", "alpha")
+        if n == 25:
             desk.command("trading_state", "global", portfolio="*", state="HALTED")
-        if n == 26:
+        if n == 30:
             desk.command("trading_state", "global", portfolio="*", state="ACTIVE")
             desk.command("kill", "symbol", "AAA", portfolio="side", mode="flatten")
         if n == 33:
