@@ -21,7 +21,8 @@ from tests.processes.live_cluster import eventually, killed_at_the_end
 from tests.processes.outputs import Outputs, assert_equal
 from tests.processes.trial import Trial
 
-pytestmark = [pytest.mark.kafka, pytest.mark.process]
+# Not yet proven on an idle machine within the default suite's time: see the closing note.
+pytestmark = [pytest.mark.kafka, pytest.mark.process, pytest.mark.soak]
 
 
 def total(expected: Outputs) -> int:

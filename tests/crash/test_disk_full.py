@@ -17,7 +17,8 @@ from tests.crash.test_replay_resumed import command
 from tests.processes.live_cluster import DEADLINE, ROOT, eventually, weir
 from tests.processes.outputs import Outputs, assert_equal, outputs_of_files
 
-pytestmark = pytest.mark.process
+# Not yet proven on an idle machine within the default suite's time: see the closing note.
+pytestmark = [pytest.mark.process, pytest.mark.soak]
 
 #: Just more than a run asks for at its start.
 SIZE_KIB = 9 * 1024

@@ -15,7 +15,8 @@ from tests.processes.market import document, write_configuration
 from tests.processes.outputs import assert_equal, outputs_of_files
 from tests.processes.trial import Trial, replayed
 
-pytestmark = pytest.mark.process
+# Not yet proven on an idle machine within the default suite's time: see the closing note.
+pytestmark = [pytest.mark.process, pytest.mark.soak]
 
 MODULE = """
 from operators.normalize.features.feature import Feature

@@ -11,7 +11,8 @@ from tests.crash.kills import plan, run_until_killed
 from tests.processes.outputs import Outputs, assert_each_once_in_sequence
 from tests.processes.trial import Trial
 
-pytestmark = [pytest.mark.kafka, pytest.mark.process]
+# Not yet proven on an idle machine within the default suite's time: see the closing note.
+pytestmark = [pytest.mark.kafka, pytest.mark.process, pytest.mark.soak]
 
 
 def survive(client: ClientSettings, folder: Path, market: Path, expected: Outputs, seed: int, kills: int) -> None:

@@ -19,7 +19,8 @@ from tests.processes.live_cluster import weir
 from tests.processes.market import document, write_configuration
 from tests.processes.outputs import Outputs, assert_equal, outputs_of_files
 
-pytestmark = pytest.mark.process
+# Not yet proven on an idle machine within the default suite's time: see the closing note.
+pytestmark = [pytest.mark.process, pytest.mark.soak]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from tests.processes.live_cluster import weir
 from tests.processes.outputs import Outputs, assert_equal, outputs_of_files
 from tests.processes.trial import Trial, replayed
 
-pytestmark = pytest.mark.kafka
+# Not yet proven on an idle machine within the default suite's time: see the closing note.
+pytestmark = [pytest.mark.kafka, pytest.mark.soak]
 
 
 def test_a_published_dump_gives_the_decisions_of_its_replay_and_a_recording_of_it_too(

@@ -108,12 +108,16 @@ def _command(choose: random.Random, at: int, name: str) -> dict[str, Any]:
 
 
 class Decisions:
-    """What a pipeline decided: a running hash of each portfolio's decisions and orders, and all dead letters."""
+    """What a pipeline decided: running hashes of each portfolio's decisions and orders, and all dead letters.
+
+    Decisions and orders are hashed apart: which of them a block hands out together depends on the cut.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.pipeline = Pipeline(plan)
         self.hashes = {p.id: hashlib.sha256() for p in plan.portfolios}
+        self.order_hashes = {p.id: hashlib.sha256() for p in plan.portfolios}
         self.decisions = self.orders = 0
         self.letters: dict[tuple[str, int], list[Any]] = {}
 
@@ -125,7 +129,7 @@ class Decisions:
             for part in (*output.bodies, *(h.encode() for h in output.hashes)):
                 digest.update(part)
             for place, order in zip(output.order_decisions, output.orders, strict=True):
-                digest.update(output.hashes[place].encode() + order)
+                self.order_hashes[output.portfolio].update(output.hashes[place].encode() + order)
             self.decisions += len(output.bodies)
             self.orders += len(output.orders)
         for group in letters:
@@ -146,7 +150,7 @@ class Decisions:
 
     def digest(self) -> tuple[str, ...]:
         """All that was decided, in a few characters."""
-        return tuple(h.hexdigest() for h in self.hashes.values())
+        return tuple(h.hexdigest() for h in (*self.hashes.values(), *self.order_hashes.values()))
 
 
 def decide(plan: Plan, logs: Logs, seed: int, most: int, *, crashes: float = 0.0) -> Decisions:

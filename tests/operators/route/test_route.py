@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from operators.portfolio.ledger import units_of
 from operators.route.delta import delta_lots
+from schemas.canonical import IdPrefix
 from tests.operators.desk import Desk, configuration, desk_of, plan_of, pod, quantities, reasons
 
 AAA = {"AAA": 100.0}
@@ -154,8 +155,7 @@ class TestIdentity:
         """The configuration's hash differs between accounts too; so this looks at the id's own parts."""
         plan = plan_of(configuration(pod("alpha")))
         first, second = Desk(plan), Desk(plan)
-        writer = second.portfolios[0]._writer
-        writer._execution = writer._execution.model_copy(update={"account": "other"})
+        second.portfolios[0]._writer.orders._ids = IdPrefix(b"other", b"main")
         for desk in (first, second):
             desk.cycle(AAA, {"alpha": {"AAA": 1.0}})
         assert first.decisions()[0].decision_id == second.decisions()[0].decision_id
