@@ -126,7 +126,7 @@ class Decisions:
         outputs, letters = self.pipeline.feed(block)
         for output in outputs:
             digest = self.hashes[output.portfolio]
-            for part in (*output.bodies, *(h.encode() for h in output.hashes)):
+            for part in output.bodies:
                 digest.update(part)
             for place, order in zip(output.order_decisions, output.orders, strict=True):
                 self.order_hashes[output.portfolio].update(output.hashes[place].encode() + order)
