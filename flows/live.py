@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from flows.continuation import begin
 from flows.process.code_version import code_version
 from flows.process.recovery_folder import RecoveryFolder
 from flows.process.run_failed import RunFailed
@@ -18,7 +19,6 @@ from flows.process.supervisor import Cluster, RestartPolicy, run_cluster
 from flows.quarantine import quarantines_of_kafka
 from flows.replay import BUILDER
 from flows.settings import FlowSettings, KafkaInput, KafkaOutput, Recovery, write_settings
-from flows.topics import input_partitions
 from schemas.configuration import Configuration, ConfigurationError, config_hash, load_configuration
 
 #: Restarts in a row before a flow that keeps dying is given up.
@@ -75,8 +75,10 @@ def run_live(configuration_file: Path, options: LiveOptions | None = None) -> Li
             hang_seconds=configuration.runtime.hang_seconds,
         )
         path = Path(scratch) / "settings.json"
+        # First of all: without Kafka nothing begins, and the folder stays as it is.
         _write_for_next_start(settings, configuration, path)
-        folder.begin(config_hash(configuration), settings.code_version, input_partitions(configuration)["market"])
+        settings = begin(folder, settings, configuration, str(configuration_file))
+        _write_for_next_start(settings, configuration, path)
         cluster = Cluster(
             BUILDER,
             path,

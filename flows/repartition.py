@@ -14,6 +14,7 @@ from msgspec import Struct
 from flows.dump.dead_letter_sink import dead_letter_key
 from flows.dump.layout import open_dump
 from flows.errors import InvalidInput, SnapshotIncompatible
+from flows.process.kept_configuration import KeptConfiguration, read_kept, write_kept
 from flows.process.recovery_folder import Marker
 from flows.process.rewrite import rewrite
 from flows.process.seeding import States
@@ -64,7 +65,9 @@ def repartition(old: Path, new: Path, configuration_file: Path, dump: Path | Non
     configuration = load_configuration(configuration_file)
     if dump is not None:
         configuration = resolve(configuration, open_dump(dump), str(configuration_file))
-    plan = compile_plan(configuration, default_registry(), str(configuration_file))
+    kept = read_kept(old)
+    retired = () if kept is None else tuple(kept.retired)
+    plan = compile_plan(configuration, default_registry(), str(configuration_file), retired)
     told: list[RepartitionResult] = []
 
     def transform(states: dict[str, dict[str, Any]]) -> States:
@@ -89,6 +92,8 @@ def repartition(old: Path, new: Path, configuration_file: Path, dump: Path | Non
         return msgspec.structs.replace(last, config_hash=plan.config_hash, market_partitions=len(plan.groups))
 
     rewrite(old, new, transform, marker)
+    document = configuration.decision_document()
+    write_kept(new, KeptConfiguration(config_hash=plan.config_hash, document=document, retired=list(retired)))
     return told[0]
 
 

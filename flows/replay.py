@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from flows.continuation import begin
 from flows.dump.finish import OutputSummary, finish
 from flows.dump.layout import Dump, open_dump
 from flows.errors import InvalidInput, WeirError
@@ -194,7 +195,7 @@ def _run(
         return _start(settings, out, options, None, progress)
     with RecoveryFolder(Path(settings.recovery.directory), settings.recovery.partitions) as folder:
         fresh = folder.marker() is None
-        folder.begin(config_hash(resolved), settings.code_version, input_partitions(resolved)["market"])
+        settings = begin(folder, settings, resolved, "the configuration")
         if fresh:
             clean(out)
         run = _start(settings, out, options, folder, progress)

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.configuration import Configuration, parse_configuration
+from schemas.configuration.retired import Retired
 
 #: Recovery partitions of a new recovery folder; fixed, so that any worker count up to it shares the writing.
 RECOVERY_PARTITIONS = 4
@@ -80,6 +81,7 @@ class FlowSettings(Struct, frozen=True, kw_only=True):
         code_version: digest of the installed sources, for the envelope of decisions.
         hang_seconds: wall seconds after which one evaluation counts as hung.
         run: id of this start of the cluster, the same in all its processes (Kafka's progress topic).
+        retired: what pods still hold of what an earlier configuration traded; kept in the recovery folder.
     """
 
     configuration: dict[str, Any]
@@ -92,6 +94,7 @@ class FlowSettings(Struct, frozen=True, kw_only=True):
     code_version: str = ""
     hang_seconds: float = 30.0
     run: str = ""
+    retired: list[Retired] = []
 
     def parsed(self) -> Configuration:
         """The configuration as its model; raises ConfigurationError with every fault."""

@@ -45,7 +45,7 @@ _BEAT = Beat("step")
 
 def build_trading(settings: FlowSettings) -> Dataflow:
     """The dataflow of one run; raises ConfigurationError before anything is opened."""
-    plan = compile_plan(settings.parsed(), default_registry())
+    plan = compile_plan(settings.parsed(), default_registry(), retired=tuple(settings.retired))
     connections = connect(settings, plan)
     measure = FlowMeasurements(plan, process_metrics(), settings.code_version)
     flow = Dataflow("weir")

@@ -19,6 +19,7 @@ from schemas.configuration import Configuration, ConfigurationError, config_hash
 from schemas.configuration.base import interval_nanoseconds, seconds_to_nanoseconds
 from schemas.configuration.instruments import BUILT_IN_CALENDARS, Calendar, Instrument
 from schemas.configuration.portfolio import Portfolio, Schedule
+from schemas.configuration.retired import Retired
 from schemas.partitioning import partition_rule
 
 
@@ -65,6 +66,8 @@ class PodPlan:
     groups: tuple[int, ...]
     max_leverage: float
     slippage: float
+    #: no longer configured: it is kept until its holdings are gone
+    retired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,22 +105,35 @@ class Plan:
     portfolios: tuple[PortfolioPlan, ...]
     #: declared features of the widest schedule
     feature_width: int
+    #: what pods hold of what is no longer traded
+    retired: tuple[Retired, ...] = ()
 
     def instrument_column(self, name: str) -> Float64:
         """One numeric attribute of every instrument, by global symbol index."""
         return np.array([float(getattr(i, name)) for i in self.instruments], np.float64)
 
 
-def compile_plan(configuration: Configuration, registry: Registry, source: str = "configuration") -> Plan:
-    """Compiles a configuration whose ``from_dump`` parts are resolved; raises ConfigurationError with every fault."""
-    return _Compiler(configuration, registry, source).plan()
+def compile_plan(
+    configuration: Configuration,
+    registry: Registry,
+    source: str = "configuration",
+    retired: tuple[Retired, ...] = (),
+) -> Plan:
+    """Compiles a configuration whose ``from_dump`` parts are resolved; raises ConfigurationError with every fault.
+
+    ``retired`` is what an earlier configuration traded and pods still hold: it is watched until it is sold.
+    """
+    return _Compiler(configuration, registry, source, retired).plan()
 
 
 class _Compiler:
-    def __init__(self, configuration: Configuration, registry: Registry, source: str) -> None:
+    def __init__(
+        self, configuration: Configuration, registry: Registry, source: str, retired: tuple[Retired, ...]
+    ) -> None:
         self.configuration = configuration
         self.registry = registry
         self.source = source
+        self.retired = retired
         self.problems: list[str] = []
 
     def plan(self) -> Plan:
@@ -159,6 +175,7 @@ class _Compiler:
             pods=pods,
             portfolios=self._portfolios(pods),
             feature_width=max((len(s.strategy.features()) for s in schedules), default=0),
+            retired=self.retired,
         )
 
     def _default_interval(self) -> str:
@@ -182,7 +199,13 @@ class _Compiler:
             for pod in portfolio.pods:
                 found += [(portfolio_number, pod_number, s) for s in pod.schedules if s.enabled]
                 pod_number += 1
+            pod_number += len(self._retired_pods(portfolio))
         return found
+
+    def _retired_pods(self, portfolio: Portfolio) -> list[Retired]:
+        """What is left of pods that the portfolio no longer has."""
+        configured = {p.id for p in portfolio.pods}
+        return [r for r in self.retired if r.portfolio == portfolio.id and r.pod not in configured]
 
     def _groups_of_symbols(self, partitions: int) -> Int32:
         market = self.configuration.topics.market
@@ -256,23 +279,28 @@ class _Compiler:
     def _pods(self, schedules: tuple[SchedulePlan, ...], group_of: Int32) -> tuple[PodPlan, ...]:
         pods: list[PodPlan] = []
         for portfolio_number, portfolio in enumerate(self.configuration.portfolios):
-            for pod in portfolio.pods:
+            left = {r.pod: r.symbols for r in self.retired if r.portfolio == portfolio.id}
+            converting = [self.symbol_index[c] for c in portfolio.conversions.values() if c in self.symbol_index]
+            members = [(p.id, p.max_leverage, p.slippage_bps, False) for p in portfolio.pods]
+            members += [(r.pod, r.max_leverage, r.slippage_bps, True) for r in self._retired_pods(portfolio)]
+            for name, max_leverage, slippage_bps, retired in members:
                 own = tuple(s for s in schedules if s.pod == len(pods))
-                traded = np.unique(np.concatenate([np.empty(0, np.int32), *(s.symbols for s in own)]))
-                converting = [self.symbol_index[c] for c in portfolio.conversions.values() if c in self.symbol_index]
-                watched = np.unique(np.concatenate([traded, np.array(converting, np.int32)])).astype(np.int32)
+                held = [self.symbol_index[s] for s in left.get(name, ())]
+                traded = [*(s.symbols for s in own), np.array([*converting, *held], np.int32)]
+                watched = np.unique(np.concatenate(traded)).astype(np.int32)
                 # A pod whose schedules are all off still closes its cycles, or its portfolio would wait for ever.
                 groups = group_of[watched] if len(watched) else np.unique(group_of)
                 pods.append(
                     PodPlan(
                         index=len(pods),
-                        id=pod.id,
+                        id=name,
                         portfolio=portfolio_number,
                         symbols=watched,
                         schedules=tuple(s.index for s in own),
                         groups=tuple(sorted({int(g) for g in groups})),
-                        max_leverage=pod.max_leverage,
-                        slippage=pod.slippage_bps * 1e-4,
+                        max_leverage=max_leverage,
+                        slippage=slippage_bps * 1e-4,
+                        retired=retired,
                     )
                 )
         return tuple(pods)

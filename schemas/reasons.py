@@ -100,3 +100,12 @@ class Reason(IntEnum):
     STATE_TRADING = 901, "The trading state changed."
     STATE_KILL = 902, "A kill switch was set."
     STATE_ARMED = 903, "A kill switch was lifted by a named operator."
+    # configuration, changed over a clean stop
+    CONFIG_CHANGED = 950, "The flow goes on with another configuration; the evidence names what differs."
+    CONFIG_POD_REMOVED = 951, "The pod is no longer configured: its targets go to zero, its holdings are sold."
+    CONFIG_POD_ADDED = 952, "The pod is new: it begins with a capital of 1.0 of its own."
+    CONFIG_SCHEDULE_REMOVED = 953, "The schedule is no longer configured: its targets go to zero."
+    CONFIG_SCHEDULE_STARTED = 954, "The schedule is new: it starts cold and warms up."
+    CONFIG_SCHEDULE_RESTARTED = 955, "Version, parameters or interval changed: targets go to zero, it starts cold."
+    CONFIG_SYMBOL_WITHDRAWN = 956, "The schedule no longer trades the symbol: its target goes to zero."
+    CONFIG_TARGET_WITHDRAWN = 957, "A configuration change took this target away: it goes to zero."

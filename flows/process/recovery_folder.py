@@ -24,6 +24,8 @@ LOCK_FILE: Final = "cluster.lock"
 MARKER_FILE: Final = "run.json"
 MARKER_VERSION: Final = 1
 PARTITIONS_FOLDER: Final = "snapshots"
+#: A whole recovery folder that takes this one's place: the same state for another configuration.
+NEXT_FOLDER: Final = "next"
 #: A recovery folder needs at least this much room to start with, in bytes.
 NEEDED_BYTES: Final = 8 << 20
 
@@ -65,6 +67,11 @@ class RecoveryFolder:
     def snapshots(self) -> Path:
         """Where bytewax keeps its partitions."""
         return self.path / PARTITIONS_FOLDER
+
+    @property
+    def next(self) -> Path:
+        """Where the folder is made that :meth:`adopt_next` puts in this one's place."""
+        return self.path / NEXT_FOLDER
 
     @property
     def descriptor(self) -> int:
@@ -117,6 +124,9 @@ class RecoveryFolder:
             )
         if self.snapshots.is_dir():
             return
+        if self._replaced.is_dir() and (self.next / PARTITIONS_FOLDER).is_dir():
+            self._finish_adoption()
+            return
         from bytewax import _bytewax as runtime
 
         init_db_dir: Callable[[Path, int], None] = runtime.init_db_dir
@@ -127,6 +137,27 @@ class RecoveryFolder:
         init_db_dir(making, self._partitions)
         making.rename(self.snapshots)
         (self.path / MARKER_FILE).unlink(missing_ok=True)
+
+    @property
+    def _replaced(self) -> Path:
+        return self.path / f"{PARTITIONS_FOLDER}.replaced"
+
+    def adopt_next(self) -> None:
+        """Takes over snapshots, marker and documents of the whole folder in :attr:`next`.
+
+        The first rename decides: after it a crash leaves what the next start finishes, before it nothing has happened.
+        """
+        shutil.rmtree(self._replaced, ignore_errors=True)
+        self.snapshots.rename(self._replaced)
+        self._finish_adoption()
+
+    def _finish_adoption(self) -> None:
+        for document in sorted(self.next.glob("*.json")):
+            document.replace(self.path / document.name)
+        (self.next / PARTITIONS_FOLDER).rename(self.snapshots)
+        _sync(self.path)
+        shutil.rmtree(self._replaced, ignore_errors=True)
+        shutil.rmtree(self.next, ignore_errors=True)
 
     def marker(self) -> Marker | None:
         """What the last run left, None for a new folder; raises SnapshotIncompatible when it cannot be read."""
@@ -184,8 +215,13 @@ class RecoveryFolder:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync(self.path)
+
+
+def _sync(path: Path) -> None:
+    """Makes renames in a folder last."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -22,6 +22,8 @@ class Capital:
     def __init__(self, plan: Plan, portfolio: int) -> None:
         own = plan.portfolios[portfolio]
         self._pods = tuple(plan.pods[p].id for p in own.pods)
+        #: places of the pods that the configuration has: one that is being wound up gets nothing
+        self._members = [n for n, p in enumerate(own.pods) if not plan.pods[p].retired]
         self._policy: CapitalPolicy = own.configuration.capital
         rules = own.configuration.rebalance
         interval = self._policy.rebalance_seconds or rules.interval_seconds
@@ -65,7 +67,9 @@ class Capital:
     def rebalance(self, cycle: int, equity: Float64) -> dict[str, Any] | None:
         """New fractions at ``cycle`` given the pods' book ``equity`` [P]; the allocator trace, or None when skipped."""
         answer = self._ask()
-        fractions = np.round(answer.weights, 9)
+        raw = np.zeros(len(self._pods))
+        raw[self._members] = answer.weights
+        fractions = np.round(raw, 9)
         change = float(np.abs(fractions - self.fractions).sum())
         first, forced = self._last == BEGINNING, self._forced
         self._last, self._forced = cycle, False
@@ -77,7 +81,7 @@ class Capital:
             "label": self._policy.label,
             "trigger": "first" if first else "forced" if forced else "interval_or_drift",
             "before": dict(zip(self._pods, self.fractions.tolist(), strict=True)),
-            "raw": dict(zip(self._pods, answer.weights.tolist(), strict=True)),
+            "raw": dict(zip(self._pods, raw.tolist(), strict=True)),
             "fractions": dict(zip(self._pods, fractions.tolist(), strict=True)),
             "turnover": round(change / 2, 9),
             "why": answer.why,
@@ -86,7 +90,8 @@ class Capital:
         return trace
 
     def _ask(self) -> PolicyAnswer:
-        inputs = PolicyInputs(self._pods, tuple(np.array(r) for r in self._returns))
+        returns = tuple(np.array(self._returns[n]) for n in self._members)
+        inputs = PolicyInputs(tuple(self._pods[n] for n in self._members), returns)
         policy = self._policy
         if isinstance(policy, FixedWeight):
             return fixed_weight(inputs, policy.weights)

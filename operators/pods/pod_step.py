@@ -33,8 +33,9 @@ from operators.plan import Plan
 from operators.pods.block import IntentRows, PodOutput, Standing, pod_output, run_block
 from operators.pods.book import BookRules, new_book
 from operators.side.inbox import SideInbox, side_partitions
+from schemas.reasons import Reason
 
-POD_SNAPSHOT = 1
+POD_SNAPSHOT = 2
 _Table = TypeVar("_Table", TargetChanges, Clips)
 
 
@@ -77,6 +78,8 @@ class PodStep:
         )
         self._schedule_row = np.full(len(plan.schedules), -1, np.int32)
         self._schedule_row[list(self._pod.schedules)] = np.arange(count, dtype=np.int32)
+        #: (symbol's place, weight) of targets that a configuration change took away; None when nothing changed
+        self._withdrawn: list[tuple[int, float]] | None = None
 
     # ------------------------------------------------------------ step
     def step(self, frame: GroupFrame | SideFrame) -> PodFrame | None:
@@ -104,14 +107,17 @@ class PodStep:
         # A command takes effect before its cycle: the block is cut there.
         cuts = sorted({int(np.searchsorted(prices.cycles, c)) for c, _ in messages} | {0, len(prices.cycles)})
         outputs: list[tuple[PodOutput, Int64]] = []
+        withdrawn: list[Clips] = []
         if len(prices.cycles) == 0:
             outputs.append((pod_output(0, 0, 0), prices.cycles))
         for first, last in pairwise(cuts):
             now = int(prices.cycles[first])
             touched = self._obey([m for c, m in messages if c == now], now)
+            if self._withdrawn is not None:
+                withdrawn.append(self._reconfigured(now, touched))
             outputs.append((self._run_rows(prices, first, last, intents, touched), prices.cycles[first:last]))
         self._frames += 1
-        return self._frame(after, to_cycle, prices, intents, events, outputs)
+        return self._frame(after, to_cycle, prices, intents, events, outputs, withdrawn)
 
     def _run_rows(self, prices: PriceBlock, first: int, last: int, intents: Intents, touched: Bool) -> PodOutput:
         cycles = prices.cycles[first:last]
@@ -169,6 +175,19 @@ class PodStep:
                 standing.frozen[place, row] = mode is not None
                 standing.held[place] &= mode == "freeze"
 
+    def _reconfigured(self, cycle: int, touched: Bool) -> Clips:
+        """The first cycle after a configuration change: everything is netted anew; says which targets went."""
+        gone, self._withdrawn = self._withdrawn or [], None
+        self._switch(touched)
+        touched[:] = True
+        n = len(gone)
+        symbols = self._pod.symbols[[place for place, _ in gone]].astype(np.int32)
+        reason = np.full(n, int(Reason.CONFIG_TARGET_WITHDRAWN), np.int32)
+        return Clips(
+            np.full(n, cycle, np.int64), np.full(n, self._pod.index, np.int32), symbols, reason,
+            np.array([weight for _, weight in gone], np.float64), np.zeros(n), np.zeros(n, np.bool_),
+        )  # fmt: skip
+
     def _resume(self, place: int, row: int) -> bool:
         """A schedule takes part again: it takes over its hypothetical target where that reduces (spec 3), a suppressed
         entry waits for the next change. True when its standing target changed."""
@@ -192,9 +211,10 @@ class PodStep:
         intents: Intents,
         events: list[StrategyEvent],
         outputs: list[tuple[PodOutput, Int64]],
+        withdrawn: list[Clips],
     ) -> PodFrame:
         changes = [_changes(out, cycles, self._pod.symbols) for out, cycles in outputs]
-        clips = [_clips(out, cycles, self._pod.symbols, self._pod.index) for out, cycles in outputs]
+        clips = withdrawn + [_clips(out, cycles, self._pod.symbols, self._pod.index) for out, cycles in outputs]
         days = [(cycles[out.day_row[: out.counts[2]]], out.day_return[: out.counts[2]]) for out, cycles in outputs]
         value = np.where(np.isnan(intents.strength), intents.notional / self._reference, intents.strength)
         return PodFrame(
@@ -231,6 +251,7 @@ class PodStep:
             "switches": dict(self._switches.switches),
             "book": {n: v.copy() for n, v in self._book._asdict().items()},
             "standing": {n: v.copy() for n, v in self._standing._asdict().items()},
+            "withdrawn": self._withdrawn,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -253,6 +274,7 @@ class PodStep:
         self._switches = KillSwitches(dict(snapshot["switches"]))
         self._book = type(self._book)(**{n: v.copy() for n, v in snapshot["book"].items()})
         self._standing = type(self._standing)(**{n: v.copy() for n, v in snapshot["standing"].items()})
+        self._withdrawn = snapshot["withdrawn"]
 
 
 def _new_standing(symbols: int, schedules: int) -> Standing:

@@ -78,6 +78,16 @@ class PortfolioControl:
         if state != before:
             ledger.state[TRADING] = state
             self._transition("trading", _NAMES[before], _NAMES[state], Reason.STATE_TRADING, command)
+        self.realign(ledger)
+        kills_all = command.command == "kill" and command.target.scope in ("global", "portfolio")
+        takes_back = ledger.stopped | (kills_all or ledger.state[TRADING] == HALTED)
+        for place in np.flatnonzero((ledger.pending != 0) & takes_back).tolist():
+            ledger.pending[place] = 0
+            ledger.dirty[place] = True
+            self._report.cancelled.append(place)
+
+    def realign(self, ledger: Ledger) -> None:
+        """Brings what is stopped and frozen in line with the switches."""
         for name, place in self._places.items():
             stopped = self._switches.mode("symbol", name) == "freeze"
             if stopped != bool(ledger.stopped[place]):
@@ -86,12 +96,6 @@ class PortfolioControl:
         for pod, place, schedules in self._cells:
             modes = {self._switches.covers(*schedule) for schedule in schedules}
             ledger.frozen[pod, place] = modes == {"freeze"}
-        kills_all = command.command == "kill" and command.target.scope in ("global", "portfolio")
-        takes_back = ledger.stopped | (kills_all or ledger.state[TRADING] == HALTED)
-        for place in np.flatnonzero((ledger.pending != 0) & takes_back).tolist():
-            ledger.pending[place] = 0
-            ledger.dirty[place] = True
-            self._report.cancelled.append(place)
 
     def _transition(self, subject: str, before: str, after: str, reason: Reason, command: ControlCommand) -> None:
         self._report.transitions.append(

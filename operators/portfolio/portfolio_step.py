@@ -27,7 +27,7 @@ from operators.side.inbox import SideInbox, side_partitions
 from schemas.canonical import canonical_value
 from schemas.reasons import Reason
 
-PORTFOLIO_SNAPSHOT = 2
+PORTFOLIO_SNAPSHOT = 3
 _STATES = {"ACTIVE": ACTIVE, "REDUCING": REDUCING, "HALTED": HALTED}
 
 
@@ -76,6 +76,8 @@ class PortfolioStep:
         self._offset_high = False
         self._out = cycle_output(pods, symbols)
         self._part = np.zeros(pods)
+        #: transitions of a configuration change that no decision has told yet
+        self._reconfigured: list[dict[str, Any]] = []
 
     # ------------------------------------------------------------ step
     def step(self, frame: GroupFrame | PodFrame | SideFrame) -> OutputBlock | None:
@@ -150,6 +152,8 @@ class PortfolioStep:
         evidence.align(prices.cycles, self._pod_equity)
         changes, notes = evidence.changes(prices.cycles)
         reported = {c for c, _ in messages} | evidence.cycles()
+        if self._reconfigured:
+            reported.add(cycles[0])
         breaks = sorted({c for c, _ in messages} | evidence.days())
         row = at = 0
         while row < len(cycles):
@@ -160,8 +164,9 @@ class PortfolioStep:
             capital = self._rebalance(now, evidence) if now >= self._capital_due(now, evidence) else None
             first, limit = row, self._next_break(row, cycles, breaks)
             row, at = run_cycles(
-                self._ledger, self._rules, block, changes, first, limit, at, capital is not None, self._out, self._part
-            )
+                self._ledger, self._rules, block, changes, first, limit, at,
+                capital is not None or bool(self._reconfigured), self._out, self._part,
+            )  # fmt: skip
             run = run_columns(self._out, row - first, self._ledger, self._rules, notes)
             self._conclude(first, cycles[first:row], run, prices, evidence, capital, reported, written)
         for pod in range(len(self._own.pods)):
@@ -218,6 +223,9 @@ class PortfolioStep:
                     cycle.commands = canonical_value(report.commands)
                     cycle.transitions = canonical_value(report.transitions)
                     cycle.cancelled = report.cancelled
+                if self._reconfigured:
+                    cycle.transitions = canonical_value(self._reconfigured) + cycle.transitions
+                    self._reconfigured = []
                 if capital is not None:
                     cycle.capital = canonical_value(capital)
             if run.offset[row] >= 0.0:
@@ -275,6 +283,7 @@ class PortfolioStep:
             "writer": self._writer.snapshot(),
             "pod_equity": self._pod_equity.copy(),
             "offset_high": self._offset_high,
+            "reconfigured": list(self._reconfigured),
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -298,3 +307,6 @@ class PortfolioStep:
         self._writer.restore(snapshot["writer"])
         self._pod_equity = snapshot["pod_equity"].copy()
         self._offset_high = snapshot["offset_high"]
+        self._reconfigured = list(snapshot["reconfigured"])
+        if self._reconfigured:
+            self._control.realign(self._ledger)

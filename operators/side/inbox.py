@@ -29,6 +29,8 @@ class SideInbox:
         self._cycle = plan.cycle_ns
         self._lag = seconds_to_nanoseconds(plan.configuration.time.side_lag_seconds)
         self._waiting: list[SideMessage] = []
+        #: no message takes effect before this (ns): where a configuration change moved the borders of what was decided
+        self._floor = BEGINNING
 
     def closed_to(self, frame: SideFrame) -> int:
         """The last cycle T whose side messages of this partition are all here: T - side_lag <= passed."""
@@ -42,7 +44,7 @@ class SideInbox:
 
     def cycle_of(self, message: SideMessage) -> int:
         """The cycle in which a message takes effect."""
-        return -(-(message.effective + self._lag) // self._cycle) * self._cycle
+        return -(-max(message.effective + self._lag, self._floor) // self._cycle) * self._cycle
 
     def take(self, to_cycle: int) -> list[tuple[int, SideMessage]]:
         """(cycle, message) of everything due by ``to_cycle``, in the order in which it applies."""
@@ -52,10 +54,12 @@ class SideInbox:
         ready.sort(key=lambda d: (d[0], _PRECEDENCE[d[1].topic], d[1].effective, d[1].partition, d[1].offset))
         return ready
 
-    def snapshot(self) -> list[Any]:
-        """The waiting messages."""
-        return [(m.effective, m.topic, m.partition, m.offset, m.late, m.message) for m in self._waiting]
+    def snapshot(self) -> dict[str, Any]:
+        """The waiting messages, and the earliest time at which any takes effect."""
+        waiting = [(m.effective, m.topic, m.partition, m.offset, m.late, m.message) for m in self._waiting]
+        return {"floor": self._floor, "waiting": waiting}
 
-    def restore(self, snapshot: list[Any]) -> None:
+    def restore(self, snapshot: dict[str, Any]) -> None:
         """Goes on from a snapshot."""
-        self._waiting = [SideMessage(*saved) for saved in snapshot]
+        self._floor = snapshot["floor"]
+        self._waiting = [SideMessage(*saved) for saved in snapshot["waiting"]]

@@ -1,0 +1,131 @@
+"""A portfolio over a change of configuration: its money, positions, open orders and journal go on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from operators.continuation.barriers import Waits, group_waits, inbox_after, side_waits, waiting_prices
+from operators.continuation.numbers import GONE, Numbers
+from operators.continuation.pods import continue_frame
+from operators.continuation.stopped import Snapshot, Stopped
+from operators.frames import Float64
+from operators.portfolio.portfolio_step import PortfolioStep
+
+#: Columns of the ledger by symbol, by (pod, symbol).
+_BY_SYMBOL = ("position", "pending", "last", "fresh_at", "degraded", "dirty", "stopped", "told_reason", "told_target")
+_BY_CELL = ("attributed", "units", "pod_weight", "held", "unsized")
+
+
+def continue_portfolio(
+    numbers: Numbers, stopped: Stopped, index: int, changed: set[int], transitions: list[dict[str, Any]], anew: bool
+) -> Snapshot:
+    """The snapshot of a portfolio that goes on.
+
+    Args:
+        numbers, stopped: both sides of the change.
+        index: the portfolio's number, the same on both sides.
+        changed: the new numbers of pods that net otherwise than before.
+        transitions: what its next decision tells of the change.
+        anew: capital is computed anew in the next cycle.
+    """
+    plan, saved = numbers.plan, stopped.steps.portfolios[index]
+    own = plan.portfolios[index]
+    fresh = PortfolioStep(plan, index).snapshot()
+    symbols = _places(saved["symbols"], fresh["symbols"])
+    pods = _places(saved["pods"], fresh["pods"])
+    waits = _waits(numbers, stopped, index, saved)
+    frames = [continue_frame(numbers, f, numbers.pods[f.pod] in changed) for f in saved["waiting"]]
+    return {
+        **fresh,
+        "cycle": saved["cycle"],
+        "start": saved["start"],
+        "frames": saved["frames"],
+        "barrier": waits,
+        "prices": waiting_prices(numbers, stopped, saved["prices"], own.groups),
+        "waiting": [f for f in frames if f is not None],
+        "inbox": inbox_after(saved["inbox"], saved["cycle"]),
+        "capital": _capital(saved["capital"], fresh["capital"], pods, anew),
+        "ledger": _ledger(saved["ledger"], fresh["ledger"], pods, symbols),
+        "control": saved["control"],
+        "writer": _writer(saved["writer"], symbols),
+        "pod_equity": _by_pod(fresh["pod_equity"], saved["pod_equity"], pods),
+        "offset_high": saved["offset_high"],
+        "reconfigured": [*saved["reconfigured"], *transitions],
+    }
+
+
+def new_portfolio(numbers: Numbers, stopped: Stopped, index: int, transitions: list[dict[str, Any]]) -> Snapshot:
+    """The snapshot of a portfolio that begins where its key groups and the control topic stand."""
+    own = numbers.plan.portfolios[index]
+    waits = group_waits(stopped, own.groups) | side_waits(numbers, stopped)
+    cycle = min(closed for closed, _ in waits.values())
+    fresh = PortfolioStep(numbers.plan, index).snapshot()
+    inbox = inbox_after({**fresh["inbox"], "waiting": _undelivered(stopped)}, cycle)
+    pods = {f"pod-{p}": (cycle, 0) for p in own.pods}
+    return {**fresh, "cycle": cycle, "barrier": waits | pods, "inbox": inbox, "reconfigured": transitions}
+
+
+def _undelivered(stopped: Stopped) -> list[Any]:
+    """Messages that no portfolio has come to yet: a new one must hear of them too."""
+    found: dict[tuple[str, int, int], Any] = {}
+    for _, portfolio in sorted(stopped.steps.portfolios.items()):
+        for message in portfolio["inbox"]["waiting"]:
+            found[message[1], message[2], message[3]] = message
+    return [found[place] for place in sorted(found)]
+
+
+def _waits(numbers: Numbers, stopped: Stopped, index: int, saved: Snapshot) -> Waits:
+    own = numbers.plan.portfolios[index]
+    waits = group_waits(stopped, own.groups)
+    waits |= {k: v for k, v in saved["barrier"].items() if k in waits}
+    waits |= {f"pod-{p}": (saved["cycle"], 0) for p in own.pods}
+    for old, new in numbers.pods.items():
+        if new in own.pods:
+            waits[f"pod-{new}"] = saved["barrier"][f"pod-{old}"]
+    return waits | side_waits(numbers, stopped)
+
+
+def _capital(saved: Snapshot, fresh: Snapshot, pods: np.ndarray, anew: bool) -> Snapshot:
+    returns = [list(r) for r in fresh["returns"]]
+    for old, new in enumerate(pods.tolist()):
+        if new != GONE:
+            returns[new] = list(saved["returns"][old])
+    return {
+        "fractions": _by_pod(fresh["fractions"], saved["fractions"], pods),
+        "anchor": _by_pod(fresh["anchor"], saved["anchor"], pods),
+        "last": saved["last"],
+        "forced": saved["forced"] or anew,
+        "returns": returns,
+    }
+
+
+def _ledger(saved: Snapshot, fresh: Snapshot, pods: np.ndarray, symbols: np.ndarray) -> Snapshot:
+    ledger = {n: v.copy() for n, v in fresh.items()}
+    here = np.flatnonzero(symbols != GONE)
+    stay = np.flatnonzero(pods != GONE)
+    for name in _BY_SYMBOL:
+        ledger[name][symbols[here]] = saved[name][here]
+    # What a kill switch freezes follows from the switches, when the step takes this over.
+    for name in _BY_CELL:
+        ledger[name][np.ix_(pods[stay], symbols[here])] = saved[name][np.ix_(stay, here)]
+    ledger["fraction"] = _by_pod(fresh["fraction"], saved["fraction"], pods)
+    ledger["scalars"], ledger["state"] = saved["scalars"].copy(), saved["state"].copy()
+    return ledger
+
+
+def _writer(saved: Snapshot, symbols: np.ndarray) -> Snapshot:
+    orders = saved["orders"]
+    opened = {int(symbols[place]): list(rows) for place, rows in orders["open"].items() if rows}
+    return {**saved, "orders": {**orders, "open": opened}}
+
+
+def _by_pod(fresh: Float64, saved: Float64, pods: np.ndarray) -> Float64:
+    found: Float64 = fresh.copy()
+    found[pods[pods != GONE]] = saved[pods != GONE]
+    return found
+
+
+def _places(old: list[str], new: list[str]) -> np.ndarray:
+    return np.array([new.index(name) if name in new else GONE for name in old], np.int64)
