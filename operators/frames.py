@@ -67,6 +67,8 @@ OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
 
 #: Quality flaws of a message, as bits.
 FLAW_STALE, FLAW_DUPLICATE, FLAW_NON_MONOTONIC, FLAW_NULL, FLAW_SCHEMA = 1, 2, 4, 8, 16
+#: A corporate action that is not applied: prices before and after it must not be compared.
+FLAW_ACTION = 32
 
 
 @dataclass(slots=True, frozen=True)

@@ -23,10 +23,12 @@ from operators.strategy_evaluate.runtime import StrategyRuntime
 Snapshot = dict[str, Any]
 
 #: Every part of a group's snapshot. A part that is not named here would be lost in silence, so it refuses.
-_GROUP_PARTS = frozenset(("version", "symbols", "intervals", "position", "frames", "letters", "clock", "strategies"))
+_GROUP_PARTS = frozenset(
+    ("version", "symbols", "intervals", "position", "frames", "letters", "actions", "clock", "strategies")
+)
 _CLOCK_PARTS = frozenset(("scan", "pending", "pending_values", "latest", "held"))
 #: Columns of the scan state with one entry a symbol, and their symbol axis.
-_SYMBOL_AXIS = {"last_ts": 1, "last_seq": 1, "ring": 0, "ring_at": 0, "ring_count": 0, "flaw_counts": 0}
+_SYMBOL_AXIS = {"last_ts": 1, "last_seq": 1, "ring": 0, "ring_at": 0, "ring_count": 0, "flaw_counts": 0, "actions": 0}
 _OPEN_CYCLE_PARTS = frozenset(("clock", "open_cycle", "missing", "awaited"))
 
 _TO_A_BORDER = (
@@ -227,6 +229,9 @@ def _group(plan: Plan, partition: int, old: StepSnapshots, border: int) -> Snaps
     clock["scan"]["clock"][[PASSED, CLOSED_TO]] = border
     for source in sources:
         _take_symbols(clock["scan"], names, source["clock"]["scan"], source["symbols"])
+        for place, name in enumerate(source["symbols"]):
+            if name in names:
+                fresh["actions"][names.index(name)] = source["actions"][place]
     # What was let through decides what counts as a jump: no partition of the old topic was further.
     reached = [s["clock"]["latest"] for s in old.groups.values()]
     clock["latest"] = max((ts for ts in reached if ts is not None), default=None)

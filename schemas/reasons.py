@@ -40,12 +40,14 @@ class Reason(IntEnum):
     INPUT_LATE = 114, "The event belongs to a cycle that is closed."
     INPUT_FUTURE = 115, "The event time is more than `max_future` ahead of its record timestamp."
     INPUT_TIME_JUMP = 116, "The event time jumped more than `max_jump` and nothing confirmed it."
+    INPUT_CORPORATE_ACTION = 117, "Corporate actions are not applied: its symbol is frozen until an operator acts."
     # data quality
     QUALITY_NULL_RATE = 200, "Too many messages of the symbol lack a required field: degraded."
     QUALITY_STALENESS = 201, "The 95th percentile of feed delay exceeds its limit: degraded."
     QUALITY_DUPLICATES = 202, "Too many duplicates: degraded."
     QUALITY_NON_MONOTONIC = 203, "Too many events out of order: degraded."
     QUALITY_SCHEMA = 204, "Too many messages do not match the schema: degraded."
+    QUALITY_CORPORATE_ACTION = 205, "A corporate action is not applied: the symbol is frozen until an operator acts."
     # strategies
     STRATEGY_ERROR = 300, "The strategy raised an exception."
     STRATEGY_NOT_FINITE = 301, "The strategy answered with NaN, infinity or a confidence outside 0..1."

@@ -38,6 +38,7 @@ def continue_group(numbers: Numbers, stopped: Stopped, partition: int) -> Snapsh
         "position": saved["position"],
         "frames": saved["frames"],
         "letters": saved["letters"],
+        "actions": moves.by_symbol(saved["actions"], fresh["actions"]),
         "clock": moves.clock(saved["clock"], fresh["clock"]),
         "strategies": runtime.snapshot(),
     }
@@ -72,6 +73,12 @@ class _Moves:
             "held": [(integers[:, 0], *rest) for (integers, keep), rest in held if keep.all()],
         }
 
+    def by_symbol(self, saved: Int64, fresh: Int64) -> Int64:
+        """A column [S] of the group's symbols."""
+        moved = fresh.copy()
+        moved[self.symbols[self.symbols != GONE]] = saved[self.symbols != GONE]
+        return moved
+
     def _rows(self, integers: Int64) -> tuple[Int64, Bool]:
         """Rows [9, n] in the new numbers, and which of the old ones they are."""
         moved = integers.copy()
@@ -87,6 +94,7 @@ class _Moves:
         scan["open_cycle"] = saved["open_cycle"].copy()
         for name in ("last_ts", "last_seq"):
             _copy(scan[name], saved[name], self.lines, self.symbols)
+        scan["actions"] = self.by_symbol(saved["actions"], fresh["actions"])
         rows = len(saved["open_cycle"])
         scan["awaited"] = np.zeros((rows, *fresh["awaited"].shape[1:]), np.bool_)
         for row in range(rows):

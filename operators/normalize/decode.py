@@ -14,6 +14,7 @@ import numpy as np
 
 from operators.frames import (
     BAR,
+    FLAW_ACTION,
     FLAW_NULL,
     FLAW_SCHEMA,
     INTEGER_COLUMNS,
@@ -196,6 +197,10 @@ class MarketDecoder:
 
     def _shape(self, work: _Work, row: int, kind_name: str, version: int, final: bool, interval: str) -> None:
         kind = KINDS.get(kind_name)
+        if kind_name == "corporate_action":
+            error = "corporate actions are not applied; the symbol is frozen: settle it by hand, then arm the symbol"
+            self._mismatch(work, row, Reason.INPUT_CORPORATE_ACTION, error, FLAW_SCHEMA | FLAW_ACTION)
+            return
         if kind is None:
             error = f"type {kind_name[:64]!r} is not one of {', '.join(KINDS)}"
             self._mismatch(work, row, Reason.INPUT_TYPE, error)
@@ -227,11 +232,11 @@ class MarketDecoder:
                 return
         work.integers[KIND, row] = kind
 
-    def _mismatch(self, work: _Work, row: int, reason: Reason, error: str) -> None:
+    def _mismatch(self, work: _Work, row: int, reason: Reason, error: str, flaw: int = FLAW_SCHEMA) -> None:
         work.refuse(row, reason, error)
         symbol = int(work.integers[SYMBOL, row])
         if symbol != _NOT_HERE:
-            work.flaws.append((int(work.integers[OFFSET, row]), symbol, FLAW_SCHEMA))
+            work.flaws.append((int(work.integers[OFFSET, row]), symbol, flaw))
 
     def _check_symbols(self, work: _Work) -> None:
         symbols = work.integers[SYMBOL]

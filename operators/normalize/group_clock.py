@@ -55,13 +55,13 @@ class Closed:
     """What a block closed: cycles (after_cycle, to_cycle].
 
     ``parts`` are the cycles with data, folded, each with its quality verdicts [C, S]: the flaw bits that were over
-    their limit when the cycle closed. Sparse data over many symbols comes in several parts, so that memory stays
-    bounded.
+    their limit when the cycle closed; and how many corporate actions [C, S] there had been. Sparse data over many
+    symbols comes in several parts, so that memory stays bounded.
     """
 
     after_cycle: int
     to_cycle: int
-    parts: list[tuple[Folded, np.ndarray]]
+    parts: list[tuple[Folded, np.ndarray, Int64]]
     duplicates: int
     dead_letters: list[DeadLetterRow]
 
@@ -125,7 +125,7 @@ class GroupClock:
         dead += [(h.judged_at, self._jump_refusal(h)) for h in passed.refused]
         rows = integers.shape[1]
         status = np.zeros(rows, np.int8)
-        ends, verdicts = self._scan(block.flaws, passed, status)
+        ends, verdicts, actions = self._scan(block.flaws, passed, status)
         late = np.flatnonzero(status == LATE).tolist()
         # Cutting a payload out of the joined ones costs a pass over all of them: once for a block is enough.
         payloads = block.payloads() if late else []
@@ -137,12 +137,12 @@ class GroupClock:
         return Closed(
             after_cycle=after,
             to_cycle=self.closed_to,
-            parts=self._fold(ends, verdicts),
+            parts=self._fold(ends, verdicts, actions),
             duplicates=int((status == DUPLICATE).sum()),
             dead_letters=[d for _, d in dead],
         )
 
-    def _fold(self, ends: Int64, verdicts: np.ndarray) -> list[tuple[Folded, np.ndarray]]:
+    def _fold(self, ends: Int64, verdicts: np.ndarray, actions: Int64) -> list[tuple[Folded, np.ndarray, Int64]]:
         closed = self._pending[CYCLE] <= self.closed_to
         if not closed.any():
             return []
@@ -150,14 +150,15 @@ class GroupClock:
         self._pending, self._pending_values = self._pending[:, ~closed], self._pending_values[:, ~closed]
         cycles = np.unique(integers[CYCLE])
         at_once = max(1, _CELLS_AT_ONCE // (self._symbols * self._intervals))
-        parts: list[tuple[Folded, np.ndarray]] = []
+        parts: list[tuple[Folded, np.ndarray, Int64]] = []
         for first in range(0, len(cycles), at_once):
             last = cycles[min(first + at_once, len(cycles)) - 1]
             part = (
                 (integers[CYCLE] >= cycles[first]) & (integers[CYCLE] <= last) if len(cycles) > at_once else slice(None)
             )
             folded = fold(integers[:, part], floats[:, part], self._intervals, self._symbols)
-            parts.append((folded, verdicts[np.searchsorted(ends, folded.cycles)]))
+            closing = np.searchsorted(ends, folded.cycles)
+            parts.append((folded, verdicts[closing], actions[closing]))
         return parts
 
     def _keep(self, integers: Int64, floats: Float64, accepted: Bool) -> None:
@@ -169,23 +170,26 @@ class GroupClock:
             self._pending = np.concatenate([self._pending, integers], axis=1)
             self._pending_values = np.concatenate([self._pending_values, floats], axis=1)
 
-    def _scan(self, flaws: Int64, passed: PassedRows, status: np.ndarray) -> tuple[Int64, np.ndarray]:
+    def _scan(self, flaws: Int64, passed: PassedRows, status: np.ndarray) -> tuple[Int64, np.ndarray, Int64]:
         integers = passed.integers
         rows = integers.shape[1]
         ends: list[Int64] = []
         verdicts: list[np.ndarray] = []
+        actions: list[Int64] = []
         start = flaw = 0
         while True:
             room = min(rows - start, _CLOSINGS_AT_ONCE)
-            closings = Closings(np.empty(room, np.int64), np.zeros((room, self._symbols), np.int8))
+            shape = (room, self._symbols)
+            closings = Closings(np.empty(room, np.int64), np.zeros(shape, np.int8), np.zeros(shape, np.int64))
             start, flaw, closed = scan(
                 self._state, self._rules, self._expected, integers, passed.read_at, flaws, self._pending, start, flaw,
                 status, closings,
             )  # fmt: skip
             ends.append(closings.closed_to[:closed])
             verdicts.append(closings.degraded[:closed])
+            actions.append(closings.actions[:closed])
             if start == rows:
-                return np.concatenate(ends), np.concatenate(verdicts)
+                return np.concatenate(ends), np.concatenate(verdicts), np.concatenate(actions)
             if int(self._state.clock[OPEN_CYCLES]) == len(self._state.open_cycle):
                 self._grow()
 
@@ -254,4 +258,5 @@ def _initial_state(intervals: int, symbols: int, window: int) -> ScanState:
         ring_at=np.zeros(symbols, np.int64),
         ring_count=np.zeros(symbols, np.int64),
         flaw_counts=np.zeros((symbols, FLAWS), np.int64),
+        actions=np.zeros(symbols, np.int64),
     )

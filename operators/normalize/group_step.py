@@ -12,15 +12,27 @@ import numpy as np
 
 from operators.bars import BarBlock
 from operators.contiguity import ContiguityError, SnapshotError
-from operators.frames import CLOSE, HIGH, LOW, OPEN, VOLUME, DeadLetters, GroupFrame, MarketBlock
+from operators.frames import (
+    CLOSE,
+    HIGH,
+    LOW,
+    OPEN,
+    VOLUME,
+    DeadLetters,
+    GroupFrame,
+    Int64,
+    MarketBlock,
+    StrategyEvent,
+)
 from operators.intents import no_intents
 from operators.normalize.fold import Folded
 from operators.normalize.group_clock import GroupClock
 from operators.plan import Plan
 from operators.strategy_evaluate.runtime import EvaluationWatch, StrategyRuntime
+from schemas.reasons import Reason
 
 #: Version of the group snapshot's layout.
-GROUP_SNAPSHOT = 1
+GROUP_SNAPSHOT = 2
 
 
 class GroupStep:
@@ -41,6 +53,8 @@ class GroupStep:
         self._position: int | None = None
         self._frames = 0
         self._letters = 0
+        #: [S] corporate actions that schedules were told of
+        self._actions = np.zeros(len(self._symbols), np.int64)
         #: duplicates dropped since this object was made: for metrics, no part of the state
         self.duplicates = 0
 
@@ -64,9 +78,9 @@ class GroupStep:
         self.duplicates += closed.duplicates
         frames: list[GroupFrame] = []
         after = closed.after_cycle
-        for number, (folded, degraded) in enumerate(closed.parts):
+        for number, (folded, degraded, actions) in enumerate(closed.parts):
             to_cycle = closed.to_cycle if number == len(closed.parts) - 1 else int(folded.cycles[-1])
-            frames.append(self._frame(after, to_cycle, folded, degraded != 0))
+            frames.append(self._frame(after, to_cycle, folded, degraded != 0, actions))
             after = to_cycle
         if not frames and closed.to_cycle > closed.after_cycle:
             frames.append(self._empty_frame(after, closed.to_cycle))
@@ -76,8 +90,12 @@ class GroupStep:
             letters = DeadLetters("market", block.partition, self._letters, closed.dead_letters)
         return frames, letters
 
-    def _frame(self, after: int, to_cycle: int, folded: Folded, degraded: np.ndarray) -> GroupFrame:
+    def _frame(self, after: int, to_cycle: int, folded: Folded, degraded: np.ndarray, actions: Int64) -> GroupFrame:
         intents, events = self._runtime.step(self._bar_blocks(folded))
+        if (actions[-1] > self._actions).any():
+            events = sorted(
+                [*events, *self._action_events(folded.cycles, actions)], key=lambda e: (e.cycle, e.schedule)
+            )
         self._frames += 1
         return GroupFrame(
             group=self._group,
@@ -95,6 +113,21 @@ class GroupStep:
             intents=intents,
             events=events,
         )
+
+    def _action_events(self, cycles: Int64, actions: Int64) -> list[StrategyEvent]:
+        """One for each schedule and symbol, in the first cycle with data after a corporate action was read."""
+        detail = "a corporate action was read and is not applied; settle it by hand, then arm or flatten the symbol"
+        found: list[StrategyEvent] = []
+        own = self._plan.groups[self._group]
+        for row, cycle in enumerate(cycles.tolist()):
+            fresh = actions[row] > self._actions
+            self._actions = actions[row].copy()
+            for schedule, places in own.schedules if fresh.any() else ():
+                for place in places[fresh[places]].tolist():
+                    symbol = int(own.symbols[place])
+                    reason = Reason.QUALITY_CORPORATE_ACTION.name
+                    found.append(StrategyEvent(cycle, schedule, symbol, reason, detail))
+        return found
 
     def _empty_frame(self, after: int, to_cycle: int) -> GroupFrame:
         self._frames += 1
@@ -136,6 +169,7 @@ class GroupStep:
             "position": self._position,
             "frames": self._frames,
             "letters": self._letters,
+            "actions": self._actions.copy(),
             "clock": self._clock.snapshot(),
             "strategies": self._runtime.snapshot(),
         }
@@ -149,5 +183,6 @@ class GroupStep:
         self._position = snapshot["position"]
         self._frames = snapshot["frames"]
         self._letters = snapshot["letters"]
+        self._actions = snapshot["actions"].copy()
         self._clock.restore(snapshot["clock"])
         self._runtime.restore(snapshot["strategies"])

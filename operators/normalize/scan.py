@@ -16,6 +16,7 @@ from operators.frames import (
     BAR,
     BEGINNING,
     CYCLE,
+    FLAW_ACTION,
     FLAW_DUPLICATE,
     FLAW_NON_MONOTONIC,
     FLAW_STALE,
@@ -53,6 +54,7 @@ class ScanState(NamedTuple):
         awaited: [M, K, S] which ones.
         ring: [S, W] flaw bits of each symbol's last W messages; ``ring_at``, ``ring_count``: [S].
         flaw_counts: [S, 5] how many of them have each flaw.
+        actions: [S] corporate actions that were not applied, ever.
     """
 
     clock: Int64
@@ -65,6 +67,7 @@ class ScanState(NamedTuple):
     ring_at: Int64
     ring_count: Int64
     flaw_counts: Int64
+    actions: Int64
 
 
 class ScanRules(NamedTuple):
@@ -80,10 +83,12 @@ class ScanRules(NamedTuple):
 
 
 class Closings(NamedTuple):
-    """What closed in a pass: [n] cycle up to which, [n, S] quality verdict then (flaw bits over their limit)."""
+    """What closed in a pass: [n] cycle up to which; [n, S] quality verdict then (flaw bits over their limit) and
+    corporate actions until then."""
 
     closed_to: Int64
     degraded: np.ndarray
+    actions: Int64
 
 
 @njit(cache=True, inline="always")
@@ -108,6 +113,8 @@ def _note_quality(state: ScanState, symbol: int, flaws: int) -> None:
     for bit in range(FLAWS):
         if flaws & (1 << bit):
             state.flaw_counts[symbol, bit] += 1
+    if flaws & FLAW_ACTION:
+        state.actions[symbol] += 1
 
 
 @njit(cache=True)
@@ -310,6 +317,7 @@ def scan(
         if complete or clock[PASSED] - rules.cycle_ns >= clock[CLOSED_TO]:
             if _advance(state, rules, expected):
                 _verdict(state, rules, closings.degraded[closed])
+                closings.actions[closed] = state.actions
                 closings.closed_to[closed] = clock[CLOSED_TO]
                 closed += 1
     while flaw < flaws.shape[1]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from operators.allocate.capital import Capital
 from operators.control.commands import CommandJudge, KillSwitches, switch_of
-from operators.frames import SideMessage
+from operators.frames import Bool, SideMessage
 from operators.plan import Plan
 from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, TRADING, Ledger
 from schemas.messages import ControlCommand
@@ -39,6 +39,8 @@ class PortfolioControl:
         self._cells = _cells(plan, portfolio)
         self._places = {plan.symbols[s]: n for n, s in enumerate(own.symbols.tolist())}
         self._ordered = _STATES[own.configuration.guards.initial_state]
+        #: nobody has set the state yet: it is the one that the portfolio starts with
+        self._untouched = True
         self._report = ControlReport()
 
     def apply(self, messages: list[SideMessage], cycle: int, ledger: Ledger, capital: Capital) -> None:
@@ -54,10 +56,38 @@ class PortfolioControl:
             if command.command == "force_rebalance":
                 capital.force()
             elif command.command == "trading_state":
-                self._ordered = _STATES[command.body["state"]]
+                self._ordered, self._untouched = _STATES[command.body["state"]], False
+            elif self._starts(command):
+                self._ordered, self._untouched = ACTIVE, False
             else:
                 self._switch(command)
             self._settle(command, ledger)
+
+    def _starts(self, command: ControlCommand) -> bool:
+        """Whether an ``arm`` means the portfolio that starts HALTED: a switch of the same scope is lifted first."""
+        whole = command.command == "arm" and command.target.scope in ("global", "portfolio")
+        return (
+            whole and self._untouched and self._ordered == HALTED and self._switches.mode(*switch_of(command)) is None
+        )
+
+    def freeze(self, symbols: list[str], ledger: Ledger) -> None:
+        """Sets the kill switch of symbols whose data need an operator, and takes their open orders back."""
+        for symbol in sorted(set(symbols)):
+            before = self._switches.mode("symbol", symbol)
+            if before is not None:
+                continue
+            self._switches.switches["symbol", symbol] = "freeze"
+            self._report.transitions.append(
+                {
+                    "after": "freeze",
+                    "before": "armed",
+                    "evidence": {"symbol": symbol},
+                    "reason": Reason.QUALITY_CORPORATE_ACTION.name,
+                    "subject": f"kill:symbol:{symbol}",
+                }
+            )
+        self.realign(ledger)
+        self._take_back(ledger, ledger.stopped)
 
     def _switch(self, command: ControlCommand) -> None:
         """Sets or lifts a kill switch, and journals that it changed."""
@@ -81,6 +111,9 @@ class PortfolioControl:
         self.realign(ledger)
         kills_all = command.command == "kill" and command.target.scope in ("global", "portfolio")
         takes_back = ledger.stopped | (kills_all or ledger.state[TRADING] == HALTED)
+        self._take_back(ledger, takes_back)
+
+    def _take_back(self, ledger: Ledger, takes_back: Bool) -> None:
         for place in np.flatnonzero((ledger.pending != 0) & takes_back).tolist():
             ledger.pending[place] = 0
             ledger.dirty[place] = True
@@ -119,13 +152,14 @@ class PortfolioControl:
             "commands": self._judge.snapshot(),
             "switches": dict(self._switches.switches),
             "ordered": self._ordered,
+            "untouched": self._untouched,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Goes on from a snapshot."""
         self._judge.restore(snapshot["commands"])
         self._switches = KillSwitches(dict(snapshot["switches"]))
-        self._ordered = snapshot["ordered"]
+        self._ordered, self._untouched = snapshot["ordered"], snapshot["untouched"]
 
 
 def _cells(plan: Plan, portfolio: int) -> list[tuple[int, int, list[tuple[str, str, str, str]]]]:

@@ -15,6 +15,7 @@ from operators.portfolio.cycle import Changes
 from operators.portfolio.decision import Cycle
 from operators.portfolio.intent_columns import IntentColumns, IntentNames
 from operators.portfolio.run_columns import ChangeNotes
+from schemas.reasons import Reason
 
 _NO_CYCLE, _NO_VALUE, _NO_INDEX = np.empty(0, np.int64), np.empty(0), np.empty(0, np.int32)
 _NOWHERE = np.empty(0, np.bool_)
@@ -51,9 +52,13 @@ class Evidence:
         self._equity_rows: list[list[float]] = []
         self._days = {int(c) for c, _ in self._daily for c in c.tolist()}
         self._events: dict[int, list[dict[str, Any]]] = {}
+        #: symbols whose data an operator must look at, by the cycle from which on they are frozen
+        self.frozen: dict[int, list[str]] = {}
         for frame in frames:
             for event in frame.events:
                 self._events.setdefault(event.cycle, []).append(self._event(event.schedule, event))
+                if event.reason == Reason.QUALITY_CORPORATE_ACTION.name:
+                    self.frozen.setdefault(event.cycle, []).append(plan.symbols[event.symbol])
 
     def _event(self, schedule: int, event: Any) -> dict[str, Any]:
         symbol = self._plan.symbols[event.symbol] if event.symbol >= 0 else ""

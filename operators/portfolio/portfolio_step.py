@@ -154,13 +154,15 @@ class PortfolioStep:
         reported = {c for c, _ in messages} | evidence.cycles()
         if self._reconfigured:
             reported.add(cycles[0])
-        breaks = sorted({c for c, _ in messages} | evidence.days())
+        breaks = sorted({c for c, _ in messages} | evidence.days() | evidence.frozen.keys())
         row = at = 0
         while row < len(cycles):
             now = cycles[row]
             due = [m for c, m in messages if c == now] if messages else []
             if due:
                 self._control.apply(due, now, self._ledger, self._capital)
+            if now in evidence.frozen:
+                self._control.freeze(evidence.frozen[now], self._ledger)
             capital = self._rebalance(now, evidence) if now >= self._capital_due(now, evidence) else None
             first, limit = row, self._next_break(row, cycles, breaks)
             row, at = run_cycles(
@@ -219,7 +221,7 @@ class PortfolioStep:
             cycle = evidence.cycle(now, self._inputs(first + row, prices))
             if row == 0:
                 report = self._control.take_report()
-                if report.commands:
+                if report.commands or report.transitions:
                     cycle.commands = canonical_value(report.commands)
                     cycle.transitions = canonical_value(report.transitions)
                     cycle.cancelled = report.cancelled

@@ -1,14 +1,27 @@
-"""Scenarios: each a short story in prices, wishes and commands, with what a reader expects of it."""
+"""Scenarios: each a short story in prices, wishes and commands, with what a reader expects of it.
+
+The orders of each are golden: their number and a hash stand in ``golden.json``. ``WEIR_UPDATE_GOLDEN=1`` rewrites it;
+look at the difference before you commit it.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from tests.operators.desk import Desk, desk_of, pod
 
 BOTH = ("AAA", "BBB")
+GOLDEN = Path(__file__).parent / "golden.json"
+#: What the configuration's hash goes into: a new key with a default must not change a story.
+NAMED_BY_HASH = ("client_order_id", "config_hash", "decision_id")
 
 
 def opposing_pods() -> Desk:
@@ -72,3 +85,29 @@ STORIES = (opposing_pods, kill_during_a_run, stale_symbol, cap_binding)
 def test_story_ends_as_told_and_replays_over_snapshots(story: Callable[[], Desk]) -> None:
     desk = story()
     assert desk.replayed([2, 3], snapshots=True).orders == desk.orders
+
+
+def digest(desk: Desk) -> dict[str, Any]:
+    """Number of orders and cancels, and a hash over them, ids aside."""
+    plain = [{k: v for k, v in order.items() if k not in NAMED_BY_HASH} for order in desk.orders]
+    return {
+        "orders": len(plain),
+        "sha256": hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest(),
+    }
+
+
+def test_orders_are_the_golden_ones() -> None:
+    found = {story.__name__: digest(story()) for story in STORIES}
+    if os.environ.get("WEIR_UPDATE_GOLDEN") == "1":
+        GOLDEN.write_text(json.dumps(found, indent=2) + "\n")
+    golden = json.loads(GOLDEN.read_text())
+    assert sorted(golden) == sorted(found), "a story without golden orders, or golden orders without a story"
+    for name, orders in found.items():
+        assert orders == golden[name], f"{name}: its orders changed; look at them, then run with WEIR_UPDATE_GOLDEN=1"
+
+
+def test_one_lot_more_changes_the_hash() -> None:
+    desk = STORIES[0]()
+    before = digest(desk)
+    desk.orders[0] = {**desk.orders[0], "quantity": desk.orders[0]["quantity"] + 0.01}
+    assert digest(desk) != before

@@ -1,4 +1,4 @@
-"""After a clean stop a changed configuration goes on: what is equal continues, what is new starts, what is gone is sold."""
+"""A changed configuration goes on after a clean stop: what is equal continues, what is new starts, the rest is sold."""
 
 from __future__ import annotations
 
@@ -293,9 +293,7 @@ def test_a_portfolio_is_removed_only_when_it_is_flat() -> None:
 def test_other_partitions_and_places_of_symbols_are_for_repartition() -> None:
     desk, document = trading(pod("alpha"), partitions=2)
     document["topics"]["market"] = {"partitions": 3}
-    assert refusals(desk, document) == [
-        "topics.market.partitions: it was 2, now 3; run: weir state repartition"
-    ]
+    assert refusals(desk, document) == ["topics.market.partitions: it was 2, now 3; run: weir state repartition"]
     places = {s: 1 - int(desk.plan.group_of[n]) for n, s in enumerate(desk.plan.symbols)}
     document["topics"]["market"] = {"partitions": 2, "partitioner": "explicit", "partition_of": places}
     assert all("run: weir state repartition" in p for p in refusals(desk, document))
