@@ -101,7 +101,9 @@ class MarketDecoder:
         """The block's usable rows as columns; everything else as dead letters."""
         lines = b"\n".join(block.payloads)
         one_line_each = lines.count(b"\n") == max(len(block.payloads) - 1, 0)
-        work = self._rows(block, lines if one_line_each and _one_object_each(lines, len(block.payloads)) else None)
+        # An oversized payload is looked at no further: its length alone refuses it.
+        plain = one_line_each and max(map(len, block.payloads), default=0) <= self._max_bytes
+        work = self._rows(block, lines if plain and _one_object_each(lines, len(block.payloads)) else None)
         if work.rows:
             self._columns(work)
         usable = work.usable
@@ -123,7 +125,7 @@ class MarketDecoder:
     # ------------------------------------------------------------ rows
     def _rows(self, block: RecordBlock, lines: bytes | None) -> _Work:
         # A payload that is not plainly one object on one line, or an oversized one goes the slow way.
-        if lines is not None and max(map(len, block.payloads), default=0) <= self._max_bytes:
+        if lines is not None:
             try:
                 rows = MARKET_ROWS.decode_lines(lines)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
