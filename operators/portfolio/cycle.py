@@ -19,6 +19,7 @@ from operators.allocate.targets import (
 from operators.frames import Bool, Float64, Int32, Int64
 from operators.portfolio.fills import book_fill, cross_internally, fill_price, share_order
 from operators.portfolio.ledger import EQUITY, HALTED, TRADING, Ledger, Rules, mark_to_market, unit_value, units_of
+from operators.portfolio.profit import pods_profit
 from operators.risk_gate.chain import allow, reduces
 from operators.risk_gate.guards.gross_exposure import gross_with_pending, worst_exposure
 from operators.risk_gate.guards.market_data import is_stale
@@ -64,7 +65,9 @@ class CycleOutput(NamedTuple):
     Attributes:
         counts: [5] rows of each table. Of each cycle of the run: ends [R, 5] the counts after it, scalars [R, 4] of the
             ledger, offset [R] how far the pods offset each other, -1 in a cycle without new targets.
-        fill_symbol, fill_lots, fill_price, fill_fee: fills; fill_part [n, P] each pod's units.
+        profit: [R, 3, P] realised, unrealised and fees of each pod after each cycle of the run.
+        fill_symbol, fill_lots, fill_price, fill_fee: fills; fill_part [n, P] each pod's units. Zero lots are what pods
+            traded among each other.
         target_pod, target_symbol: pods' targets that changed, with the pod's weight and units; target_change is the row
             of ``Changes`` that it came from, -1 where only fractions, caps or drift moved it.
         clip_symbol, clip_reason, clip_before, clip_after, clip_in_units: cuts at portfolio level.
@@ -78,6 +81,7 @@ class CycleOutput(NamedTuple):
     ends: Int64
     scalars: Float64
     offset: Float64
+    profit: Float64
     fill_symbol: Int32
     fill_lots: Int64
     fill_price: Float64
@@ -107,13 +111,14 @@ class CycleOutput(NamedTuple):
 
 def cycle_output(pods: int, symbols: int) -> CycleOutput:
     """Room for a run of cycles of a portfolio."""
-    fills, targets = _ROOM_CYCLES * symbols, _ROOM_CYCLES * 2 * pods * symbols
+    fills, targets = _ROOM_CYCLES * 2 * symbols, _ROOM_CYCLES * 2 * pods * symbols
     clips, orders = _ROOM_CYCLES * (6 + pods) * symbols, _ROOM_CYCLES * 2 * symbols
     return CycleOutput(
         counts=np.zeros(5, np.int64),
         ends=np.zeros((RUN_CYCLES, 5), np.int64),
         scalars=np.zeros((RUN_CYCLES, 4)),
         offset=np.zeros(RUN_CYCLES),
+        profit=np.zeros((RUN_CYCLES, 3, pods)),
         fill_symbol=np.empty(fills, np.int32),
         fill_lots=np.empty(fills, np.int64),
         fill_price=np.empty(fills),
@@ -147,7 +152,7 @@ def _has_room(out: CycleOutput) -> bool:
     """True when a cycle in which everything happens still fits."""
     pods, symbols = out.change.shape
     return bool(
-        out.counts[FILLS] + symbols <= len(out.fill_symbol)
+        out.counts[FILLS] + 2 * symbols <= len(out.fill_symbol)
         and out.counts[TARGETS] + 2 * pods * symbols <= len(out.target_pod)
         and out.counts[CLIPS] + (6 + pods) * symbols <= len(out.clip_symbol)
         and out.counts[ORDERS] + 2 * symbols <= len(out.order_symbol)
@@ -275,9 +280,18 @@ def _order(ledger: Ledger, out: CycleOutput, symbol: int, lots: int, approved: f
 
 
 @njit(cache=True)
-def _route(
-    ledger: Ledger, rules: Rules, cycle: int, symbol: int, gross: float, out: CycleOutput, part: Float64
-) -> float:
+def _cross(ledger: Ledger, rules: Rules, symbol: int, out: CycleOutput) -> None:
+    n = out.counts[FILLS]
+    if cross_internally(ledger, rules, symbol, out.fill_part[n]):
+        out.fill_symbol[n] = symbol
+        out.fill_lots[n] = 0
+        out.fill_price[n] = ledger.last[symbol]
+        out.fill_fee[n] = 0.0
+        out.counts[FILLS] = n + 1
+
+
+@njit(cache=True)
+def _route(ledger: Ledger, rules: Rules, cycle: int, symbol: int, gross: float, out: CycleOutput) -> float:
     """Guards and routes one dirty symbol; returns the gross exposure with what it reserved."""
     base_lots = ledger.position[symbol] + ledger.pending[symbol]
     base = units_of(base_lots, rules.lot[symbol])
@@ -297,7 +311,7 @@ def _route(
         goes = False
     if not goes:
         if ledger.state[TRADING] != HALTED and not ledger.stopped[symbol]:
-            cross_internally(ledger, rules, symbol, part)
+            _cross(ledger, rules, symbol, out)
         if reason == 0 and abs(allowed - base) > 1e-9 * rules.lot[symbol]:
             _tell(ledger, out, symbol, _BELOW_LOT if lots == 0 else _BELOW_NOTIONAL, target, base)
         return gross
@@ -313,36 +327,47 @@ def _route(
 
 
 @njit(cache=True)
-def _cancel_opposite(ledger: Ledger, rules: Rules, symbol: int, out: CycleOutput) -> None:
-    """An opposite delta cancels what is open first: it must not fill on the way to a target that fell."""
+def _cancel_turned(ledger: Ledger, rules: Rules, symbol: int, out: CycleOutput) -> None:
+    """An opposite delta cancels what is open first: it must not fill on the way to a target that fell.
+
+    A venue may leave an order open for long, so there any new target replaces it; and what it is asked to take back
+    stays pending until it says so, for it may trade on the way.
+    """
+    if ledger.cancelling[symbol]:
+        return
     open_lots = ledger.position[symbol] + ledger.pending[symbol]
     lots = delta_lots(_target(ledger, symbol), open_lots, rules.lot[symbol])
-    if (lots < 0 and ledger.pending[symbol] > 0) or (lots > 0 and ledger.pending[symbol] < 0):
-        ledger.pending[symbol] = 0
+    opposite = (lots < 0 and ledger.pending[symbol] > 0) or (lots > 0 and ledger.pending[symbol] < 0)
+    replaced = not rules.internal and lots != 0 and ledger.told_reason[symbol] == 0
+    if opposite or replaced:
+        if rules.internal:
+            ledger.pending[symbol] = 0
+        else:
+            ledger.cancelling[symbol] = True
         out.cancel_symbol[out.counts[CANCELS]] = symbol
         out.counts[CANCELS] += 1
 
 
 @njit(cache=True)
-def _route_all(ledger: Ledger, rules: Rules, cycle: int, out: CycleOutput, part: Float64) -> None:
+def _route_all(ledger: Ledger, rules: Rules, cycle: int, out: CycleOutput) -> None:
     """Order of service: reducing first, then symbol. What is open is waited for unless the target turned against it."""
     dirty, pending, position = ledger.dirty, ledger.pending, ledger.position
     any_due = False
     for s in range(len(dirty)):
         if dirty[s]:
             if pending[s] != 0:
-                _cancel_opposite(ledger, rules, s, out)
+                _cancel_turned(ledger, rules, s, out)
             any_due = any_due or pending[s] == 0
     if not any_due:
         return
     gross = gross_with_pending(ledger, rules)
     for pass_reducing in (True, False):
         for s in range(len(dirty)):
-            if not dirty[s] or pending[s] != 0:
+            if not dirty[s] or pending[s] != 0 or cycle < ledger.retry_at[s]:
                 continue
             base = units_of(position[s], rules.lot[s])
             if reduces(base, _target(ledger, s)) == pass_reducing:
-                gross = _route(ledger, rules, cycle, s, gross, out, part)
+                gross = _route(ledger, rules, cycle, s, gross, out)
 
 
 @njit(cache=True)
@@ -368,7 +393,6 @@ def run_cycles(
     at: int,
     refraction: bool,
     out: CycleOutput,
-    part: Float64,
 ) -> tuple[int, int]:
     """Runs cycles ``first`` .. ``last`` - 1, or as many as there is room for in ``out``.
 
@@ -381,7 +405,8 @@ def run_cycles(
         if not _has_room(out):
             return row, at
         cycle = prices.cycles[row]
-        _fill_open_orders(ledger, rules, prices.open[row], prices.close[row], prices.fresh[row], out)
+        if rules.internal:
+            _fill_open_orders(ledger, rules, prices.open[row], prices.close[row], prices.fresh[row], out)
         mark_to_market(ledger, rules, cycle, prices.close[row], prices.fresh[row], prices.degraded[row])
         any_touched = refraction and row == first
         out.touched[:] = any_touched
@@ -389,11 +414,12 @@ def run_cycles(
         if any_touched or at > begin:
             _retarget_changed(ledger, rules, out)
         _drift(ledger, rules, prices.fresh[row], out)
-        _route_all(ledger, rules, cycle, out, part)
+        _route_all(ledger, rules, cycle, out)
         for n in range(begin, at):
             out.change[changes.pod[n], changes.symbol[n]] = -1
         has_targets = out.counts[TARGETS] > (out.ends[row - first - 1, TARGETS] if row > first else 0)
         out.offset[row - first] = offset_ratio(ledger.fraction, ledger.pod_weight) if has_targets else -1.0
         out.ends[row - first] = out.counts
         out.scalars[row - first] = ledger.scalars
+        pods_profit(ledger, rules, out.profit[row - first])
     return last, at

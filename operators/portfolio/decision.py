@@ -10,6 +10,7 @@ import msgspec
 from operators.frames import Clips
 from operators.plan import Plan
 from operators.portfolio.cycle import CANCELS, CLIPS, FILLS, ORDERS, TARGETS
+from operators.portfolio.fill_columns import FillColumns
 from operators.portfolio.intent_columns import IntentColumns
 from operators.portfolio.ledger import CASH, EQUITY, GROSS, NET
 from operators.portfolio.order_writer import OrderWriter
@@ -50,12 +51,14 @@ class Cycle:
     #: places of symbols whose open orders are taken back
     cancelled: list[int]
     capital: dict[str, Any] | None
+    #: what a venue filled
+    executions: FillColumns | None = None
 
     def is_busy(self) -> bool:
         """True when something happened, whatever the run did."""
         return bool(
             self.first_intent < self.last_intent or self.pod_clips is not None or self.events or self.commands
-            or self.transitions or self.cancelled or self.capital
+            or self.transitions or self.cancelled or self.capital or self.executions
         )  # fmt: skip
 
 
@@ -83,7 +86,7 @@ class DecisionWriter:
         cancels, cancel_values = self.orders.cancel(
             cycle.cancelled, run.cancels[first:last], cycle.cycle, decision_id, self.sequence
         )
-        fills = self._fills(run, *run.bounds(row, FILLS))
+        fills = self._fills(cycle, run, row)
         first, last = run.bounds(row, ORDERS)
         orders, values = self.orders.write(run.orders, first, last, cycle.cycle, decision_id, self.sequence)
         scalars = run.scalars[row]
@@ -106,7 +109,7 @@ class DecisionWriter:
                 intents=_intents(cycle, run.fraction, scalars[EQUITY]),
                 net_exposure=scalars[NET],
                 orders=orders,
-                pods=PodTable(equity=cycle.pod_equity, fraction=run.fraction, pod=self._pods),
+                pods=self._pod_table(cycle, run, row),
                 portfolio=self._id,
                 previous=self.previous,
                 sequence=self.sequence,
@@ -120,6 +123,17 @@ class DecisionWriter:
         return body, self.previous, cancel_values + values
 
     # ------------------------------------------------------------ tables
+    def _pod_table(self, cycle: Cycle, run: RunColumns, row: int) -> PodTable:
+        realised, unrealised, fees = run.profit[row]
+        return PodTable(
+            equity=cycle.pod_equity,
+            fees=fees,
+            fraction=run.fraction,
+            pod=self._pods,
+            realised=realised,
+            unrealised=unrealised,
+        )
+
     def _targets(self, run: RunColumns, first: int, last: int) -> TargetTable | None:
         if first == last:
             return None
@@ -155,32 +169,15 @@ class DecisionWriter:
         table["unit"] += rows.unit[first:last]
         return ClipTable(**table)
 
-    def _fills(self, run: RunColumns, first: int, last: int) -> FillTable | None:
-        if first == last:
-            return None
-        rows = run.fills
-        ids: list[str] = []
-        fees: list[float] = []
-        pods: list[list[str]] = []
-        prices: list[float] = []
-        quantities: list[float] = []
-        shares: list[list[float]] = []
-        symbols: list[str] = []
-        for n in range(first, last):
-            place, lots = rows.symbol[n], rows.lots[n]
-            takers = [pod for pod, part in zip(self._pods, rows.parts[n], strict=True) if part != 0.0]
-            taken = [s for s in rows.shares[n] if s != 0.0]
-            for order in self.orders.open.pop(place):
-                ids.append(order.client_order_id)
-                fees.append(rows.fee[n] * order.lots / lots)
-                pods.append(takers)
-                prices.append(rows.price[n])
-                quantities.append(order.quantity)
-                shares.append(taken)
-                symbols.append(self._names[place])
-        return FillTable(
-            client_order_id=ids, fee=fees, pods=pods, price=prices, quantity=quantities, shares=shares, symbol=symbols
-        )
+    def _fills(self, cycle: Cycle, run: RunColumns, row: int) -> FillTable | None:
+        first, last = run.bounds(row, FILLS)
+        fills = cycle.executions
+        if fills is None:
+            if first == last:
+                return None
+            fills = FillColumns(self._pods)
+        fills.add_run(run.fills, first, last, self._names, self.orders)
+        return fills.table()
 
     # ------------------------------------------------------------ state
     def snapshot(self) -> dict[str, Any]:

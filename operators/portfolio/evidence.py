@@ -180,6 +180,13 @@ def split_pod_frame(frame: PodFrame, to_cycle: int) -> tuple[PodFrame | None, Po
     return halves[0], halves[1]
 
 
+def first_cycle(frame: PodFrame) -> int | None:
+    """The first cycle in which the pod reports anything but its book."""
+    tables = (frame.changes.cycle, frame.clips.cycle, frame.intents.cycle, frame.daily_cycle)
+    firsts = [int(t[0]) for t in tables if len(t)] + [e.cycle for e in frame.events]
+    return min(firsts, default=None)
+
+
 def _cycle_columns(frame: PodFrame) -> dict[str, Int64]:
     return {
         "changes": frame.changes.cycle,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from operators.plan import Plan
 from operators.portfolio.run_columns import OrderRows
 from schemas.canonical import IdPrefix
 from schemas.decision import OrderTable
-from schemas.messages import SCHEMA_VERSION, Cancel, Order
+from schemas.messages import SCHEMA_VERSION, Cancel, CycleEnd, Order
 from schemas.reasons import Reason
 
 _ENCODE_LINES = msgspec.json.Encoder().encode_lines
@@ -19,11 +19,18 @@ _ENCODE_LINES = msgspec.json.Encoder().encode_lines
 
 @dataclass(slots=True)
 class OpenOrder:
-    """An order that has not been filled: its id, signed lots and signed units."""
+    """An order that is not over.
+
+    ``lots`` are still open (signed), ``quantity`` is what was sent in units (signed), ``sent`` the cycle in which it
+    was, ``heard`` whether a venue has answered, ``taken_back`` whether a cancel was sent.
+    """
 
     client_order_id: str
     lots: int
     quantity: float
+    sent: int
+    heard: bool = False
+    taken_back: bool = False
 
 
 class OrderWriter:
@@ -63,7 +70,7 @@ class OrderWriter:
         for place, client_id, lots, quantity in zip(
             places, client_ids, rows.lots[first:last], rows.quantity[first:last], strict=True
         ):
-            self.open.setdefault(place, []).append(OpenOrder(client_id, lots, quantity))
+            self.open.setdefault(place, []).append(OpenOrder(client_id, lots, quantity, cycle))
         table = OrderTable(
             approved=rows.approved[first:last],
             client_order_id=client_ids,
@@ -124,7 +131,7 @@ class OrderWriter:
         rows: list[dict[str, Any]] = []
         values: list[Cancel] = []
         for place, reason in places:
-            for order in self.open.pop(place):
+            for order in self._taken_back(place):
                 self.sequence += 1
                 cancel = Cancel(
                     account=self._execution.account,
@@ -149,9 +156,31 @@ class OrderWriter:
                 )
         return rows, _ENCODE_LINES(values).split(b"\n")[:-1]
 
+    def _taken_back(self, place: int) -> list[OpenOrder]:
+        """The orders of a symbol to cancel: over at once where the portfolio fills them itself, else until told so."""
+        if self._execution.mode == "internal_paper":
+            return self.open.pop(place)
+        found = [order for order in self.open.get(place, []) if not order.taken_back]
+        for order in found:
+            order.taken_back = True
+        return found
+
+    def forget(self, place: int, order: OpenOrder) -> None:
+        """The order is over."""
+        left = [o for o in self.open[place] if o is not order]
+        if left:
+            self.open[place] = left
+        else:
+            del self.open[place]
+
+    def cycle_end(self, cycle: int, orders: int) -> bytes:
+        """Closes a cycle for a paper venue; it counts up nothing."""
+        end = CycleEnd(cycle=cycle, orders=orders, portfolio=self._id, sequence=self.sequence, v=SCHEMA_VERSION)
+        return _ENCODE_LINES([end])[:-1]
+
     def snapshot(self) -> dict[str, Any]:
         """Sequence and open orders."""
-        orders = {s: [(o.client_order_id, o.lots, o.quantity) for o in rows] for s, rows in self.open.items()}
+        orders = {s: [astuple(o) for o in rows] for s, rows in self.open.items()}
         return {"sequence": self.sequence, "open": orders}
 
     def restore(self, snapshot: dict[str, Any]) -> None:

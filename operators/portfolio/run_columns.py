@@ -25,7 +25,8 @@ class ChangeNotes:
 
 @dataclass(slots=True, frozen=True)
 class FillRows:
-    """Fills by row; ``parts`` are each pod's units, ``shares`` the same over the fill's quantity."""
+    """Fills by row; ``parts`` are each pod's units, ``shares`` the same over the fill's quantity. A row of no lots is a
+    trade among pods: its shares are units."""
 
     symbol: list[int]
     lots: list[int]
@@ -84,6 +85,8 @@ class RunColumns:
     ends: list[list[int]]
     scalars: list[list[float]]
     offset: list[float]
+    #: realised, unrealised and fees of each pod after each cycle
+    profit: list[list[list[float]]]
     fraction: list[float]
     trading: int
     fills: FillRows
@@ -105,6 +108,7 @@ def run_columns(out: CycleOutput, cycles: int, ledger: Ledger, rules: Rules, not
         ends=out.ends[:cycles].tolist(),
         scalars=out.scalars[:cycles].tolist(),
         offset=out.offset[:cycles].tolist(),
+        profit=out.profit[:cycles].tolist(),
         fraction=ledger.fraction.tolist(),
         trading=int(ledger.state[TRADING]),
         fills=_fills(out, used[FILLS], rules),
@@ -124,7 +128,7 @@ def _fills(out: CycleOutput, n: int, rules: Rules) -> FillRows:
         price=out.fill_price[:n].tolist(),
         fee=out.fill_fee[:n].tolist(),
         parts=parts.tolist(),
-        shares=(parts / quantity[:, None]).tolist(),
+        shares=(parts / np.where(lots == 0, 1.0, quantity)[:, None]).tolist(),
     )
 
 

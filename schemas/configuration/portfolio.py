@@ -134,6 +134,10 @@ class InternalPaper(Section):
     time_in_force: Literal["day", "gtc", "ioc"] = "day"
 
 
+#: What has to be written to trade for real.
+ACKNOWLEDGEMENT = "I know that these orders are real"
+
+
 class PaperVenue(Section):
     """A paper venue on Kafka fills the orders (``weir paper-execution``; its own settings are ``paper_venue``).
 
@@ -143,6 +147,8 @@ class PaperVenue(Section):
 
     mode: Literal["paper_venue"]
     account: Slug = "paper"
+    order_timeout_seconds: NonNegativeFloat = 120.0
+    reject_backoff_seconds: NonNegativeFloat = 60.0
     order_type: Literal["market", "limit"] = "market"
     time_in_force: Literal["day", "gtc", "ioc"] = "day"
 
@@ -158,8 +164,18 @@ class Live(Section):
     account: Slug
     live_trading: bool = False
     acknowledgement: str = ""
+    order_timeout_seconds: NonNegativeFloat = 120.0
+    reject_backoff_seconds: NonNegativeFloat = 60.0
     order_type: Literal["market", "limit"] = "limit"
     time_in_force: Literal["day", "gtc", "ioc"] = "day"
+
+    @model_validator(mode="after")
+    def _meant(self) -> Live:
+        if not self.live_trading or self.acknowledgement != ACKNOWLEDGEMENT:
+            raise ValueError(
+                f"mode live trades real money: set live_trading: true and acknowledgement: {ACKNOWLEDGEMENT!r} as well"
+            )
+        return self
 
 
 Execution = Annotated[InternalPaper | PaperVenue | Live, Field(discriminator="mode")]
