@@ -191,8 +191,8 @@ class ChainBuilder:
         self.units[symbol] += quantity
         self.equity = round(self.equity * (1 + self.random.gauss(0.0002, 0.004)) - fee, 6)
         return FillTable(
-            client_order_id=[client_order_id], execution_id=[""], fee=[fee], pods=[[pod]], price=[price], quantity=[quantity],
-            shares=[[1.0]], symbol=[symbol],
+            client_order_id=[client_order_id], execution_id=[""], fee=[fee], pods=[[pod]], price=[price],
+            quantity=[quantity], shares=[[1.0]], symbol=[symbol],
         )  # fmt: skip
 
     def _cancels(self, chain: Chain, decision_id: str, cycle: int) -> list[dict[str, object]] | None:

@@ -100,8 +100,10 @@ class PortfolioStep:
         else:
             self._prices.add(frame)
             self._barrier.arrive(f"group-{frame.group}", frame.counter, frame.to_cycle)
-        frontier = self._frontier()
-        return self._run(frontier) if frontier > self._cycle else None
+        written, first_sequence, before = _Written(), self._writer.sequence + 1, self._cycle
+        while (frontier := self._frontier()) > self._cycle:
+            self._run(frontier, written)
+        return self._output(written, first_sequence) if self._cycle > before else None
 
     def _frontier(self) -> int:
         """How far the step may go now: to the barrier, or with a paper venue to the next cycle that is its turn."""
@@ -117,7 +119,7 @@ class PortfolioStep:
         row = min((c for c in starts if c is not None), default=frontier)
         return min(frontier, max(row, self._cycle + self._plan.cycle_ns))
 
-    def _run(self, to_cycle: int) -> OutputBlock:
+    def _run(self, to_cycle: int, written: _Written) -> None:
         after, self._cycle = self._cycle, to_cycle
         messages = self._inbox.take(to_cycle)
         if self._turn is not None:
@@ -125,15 +127,15 @@ class PortfolioStep:
             messages = [(max(c, after + self._plan.cycle_ns), m) for c, m in messages]
         evidence = Evidence(self._plan, self._own, self._names, self._due_frames(to_cycle))
         prices = self._prices.take(to_cycle, self._extra_cycles(after, to_cycle, messages, evidence))
-        written = _Written()
-        first_sequence = self._writer.sequence + 1
         if len(prices.cycles):
             self._run_block(prices, messages, evidence, written)
+
+    def _output(self, written: _Written, first_sequence: int) -> OutputBlock:
         self._frames += 1
         return OutputBlock(
             portfolio=self._own.id,
             counter=self._frames,
-            to_cycle=to_cycle,
+            to_cycle=self._cycle,
             first_sequence=first_sequence,
             cycles=written.cycles,
             bodies=written.bodies,
