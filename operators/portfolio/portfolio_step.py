@@ -22,7 +22,7 @@ from operators.portfolio.decision import DecisionWriter
 from operators.portfolio.evidence import Evidence, split_pod_frame
 from operators.portfolio.intent_columns import IntentNames
 from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, Ledger, new_ledger, portfolio_rules
-from operators.portfolio.run_columns import RunColumns, run_columns
+from operators.portfolio.run_columns import RunColumns, RunTables
 from operators.side.inbox import SideInbox, side_partitions
 from schemas.canonical import canonical_value
 from schemas.reasons import Reason
@@ -70,6 +70,7 @@ class PortfolioStep:
         self._ledger = new_ledger(pods, symbols, own.configuration.initial_equity, state)
         self._control = PortfolioControl(plan, portfolio)
         self._writer = DecisionWriter(plan, portfolio)
+        self._tables = RunTables(plan, portfolio, self._rules, self._writer.orders.lines)
         self._names = IntentNames(plan, own.pods[0])
         self._pod_equity = np.ones(pods)
         self._heartbeat = own.configuration.heartbeat_cycles * plan.cycle_ns
@@ -162,7 +163,7 @@ class PortfolioStep:
             row, at = run_cycles(
                 self._ledger, self._rules, block, changes, first, limit, at, capital is not None, self._out, self._part
             )
-            run = run_columns(self._out, row - first, self._ledger, self._rules, notes)
+            run = self._tables.columns(self._out, row - first, self._ledger, notes)
             self._conclude(first, cycles[first:row], run, prices, evidence, capital, reported, written)
         for pod in range(len(self._own.pods)):
             self._capital.note_days(pod, evidence.take_returns(pod, None))
