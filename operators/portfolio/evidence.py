@@ -11,7 +11,7 @@ from operators.frames import Clips, Float64, Int64, Intents, PodFrame
 from operators.intents import no_intents
 from operators.intents import take as take_intents
 from operators.plan import Plan, PortfolioPlan
-from operators.portfolio.cycle import Changes
+from operators.portfolio.cycle_output import Changes
 from operators.portfolio.decision import Cycle
 from operators.portfolio.intent_columns import IntentColumns, IntentNames
 from operators.portfolio.run_columns import ChangeNotes

@@ -15,9 +15,10 @@ from operators.plan import Plan
 from operators.portfolio.fill_columns import FillColumns
 from operators.portfolio.fills import book_execution
 from operators.portfolio.ledger import Ledger, Rules, units_of
-from operators.portfolio.order_writer import OpenOrder, OrderWriter
+from operators.portfolio.order_writer import OrderWriter, WorkingOrder
 from operators.portfolio.reconciliation import reconcile
 from schemas.configuration.base import seconds_to_nanoseconds
+from schemas.decision import FillTable
 from schemas.messages import ExecutionReport, PositionReport
 from schemas.reasons import Reason
 
@@ -82,8 +83,8 @@ class ExecutionBook:
                 ledger.retry_at[place] = cycle + self._backoff
             self._close(order, int(place or 0), ledger)
 
-    def _find(self, client_order_id: str) -> tuple[int | None, OpenOrder | None]:
-        for place, orders in self._orders.open.items():
+    def _find(self, client_order_id: str) -> tuple[int | None, WorkingOrder | None]:
+        for place, orders in self._orders.working.items():
             for order in orders:
                 if order.client_order_id == client_order_id:
                     return place, order
@@ -91,7 +92,7 @@ class ExecutionBook:
         return (None, None) if closed is None else (closed[0], None)
 
     def _fill(
-        self, report: ExecutionReport, place: int | None, order: OpenOrder | None, ledger: Ledger, rules: Rules
+        self, report: ExecutionReport, place: int | None, order: WorkingOrder | None, ledger: Ledger, rules: Rules
     ) -> None:
         if report.execution_id and report.execution_id in self._seen:
             self._tell(Reason.FILL_DUPLICATE, report.symbol, f"execution {report.execution_id}")
@@ -128,7 +129,7 @@ class ExecutionBook:
             self._close(order, place, ledger)
 
     def _fault(
-        self, report: ExecutionReport, place: int | None, order: OpenOrder | None, rules: Rules
+        self, report: ExecutionReport, place: int | None, order: WorkingOrder | None, rules: Rules
     ) -> tuple[Reason, str] | None:
         """Why a fill cannot be believed."""
         if place is None:
@@ -144,18 +145,18 @@ class ExecutionBook:
             return Reason.FILL_NOT_WHOLE_LOTS, f"{report.quantity:g} units in lots of {float(rules.lot[place]):g}"
         return None
 
-    def _sign(self, client_order_id: str, order: OpenOrder | None) -> int:
+    def _sign(self, client_order_id: str, order: WorkingOrder | None) -> int:
         if order is not None:
             return 1 if order.quantity > 0 else -1
         return self._closed[client_order_id][1]
 
-    def _close(self, order: OpenOrder, place: int, ledger: Ledger) -> None:
+    def _close(self, order: WorkingOrder, place: int, ledger: Ledger) -> None:
         """The order is over: what is left of it is no longer reserved."""
         ledger.pending[place] -= order.lots
         ledger.dirty[place] = True
         _remember(self._closed, order.client_order_id, (place, 1 if order.quantity > 0 else -1))
         self._orders.forget(place, order)
-        if place not in self._orders.open:
+        if place not in self._orders.working:
             ledger.cancelling[place] = False
 
     # ------------------------------------------------------------ silence
@@ -168,7 +169,7 @@ class ExecutionBook:
         found: list[int] = []
         if self._timeout <= 0:
             return found
-        for place, orders in sorted(self._orders.open.items()):
+        for place, orders in sorted(self._orders.working.items()):
             for order in list(orders):
                 if order.heard or cycle - order.sent <= self._timeout:
                     continue
@@ -195,11 +196,11 @@ class ExecutionBook:
     def _tell(self, reason: Reason, symbol: str, detail: str) -> None:
         self._events.append({"detail": detail, "reason": reason.name, "schedule": "", "symbol": symbol})
 
-    def take(self) -> tuple[FillColumns, list[dict[str, Any]]]:
+    def take(self) -> tuple[FillTable | None, list[dict[str, Any]]]:
         """Fills and events since the last call, for the cycle's decision."""
         fills, self._fills = self._fills, FillColumns(self._pods)
         events, self._events = self._events, []
-        return fills, events
+        return fills.table(), events
 
     # ------------------------------------------------------------ state
     def snapshot(self) -> dict[str, Any]:

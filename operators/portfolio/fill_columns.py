@@ -1,11 +1,11 @@
-"""A cycle's fills as columns of its decision, whoever filled them (spec 9)."""
+"""What a venue filled in a cycle, as columns of its decision (spec 9)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from operators.portfolio.order_writer import OrderWriter
-from operators.portfolio.run_columns import FillRows
+import msgspec
+
 from schemas.decision import FillTable
 
 
@@ -46,19 +46,6 @@ class FillColumns:
         self._takers.append([pod for pod, share in zip(self._pods, shares, strict=True) if share != 0.0])
         self._shares.append([share for share in shares if share != 0.0])
 
-    def add_run(self, rows: FillRows, first: int, last: int, names: Sequence[str], orders: OrderWriter) -> None:
-        """What the portfolio filled itself: the open orders of a symbol trade whole, pods trade without an order."""
-        for n in range(first, last):
-            place, lots = rows.symbol[n], rows.lots[n]
-            if lots == 0:
-                self.add("", "", names[place], 0.0, rows.price[n], 0.0, rows.parts[n])
-                continue
-            for order in orders.open.pop(place):
-                fee = rows.fee[n] * order.lots / lots
-                self.add(
-                    order.client_order_id, "", names[place], order.quantity, rows.price[n], fee, rows.shares[n]
-                )  # fmt: skip
-
     def table(self) -> FillTable | None:
         """The columns; None without a fill."""
         if not self._ids:
@@ -73,3 +60,11 @@ class FillColumns:
             shares=self._shares,
             symbol=self._symbols,
         )
+
+
+def joined(one: FillTable | None, other: FillTable | None) -> FillTable | None:
+    """Both tables' rows, those of ``one`` first."""
+    if one is None or other is None:
+        return one or other
+    first, second = msgspec.structs.asdict(one), msgspec.structs.asdict(other)
+    return FillTable(**{name: first[name] + second[name] for name in first})

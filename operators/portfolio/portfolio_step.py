@@ -17,13 +17,14 @@ from operators.contiguity import SnapshotError
 from operators.frames import BEGINNING, GroupFrame, Int64, OutputBlock, PodFrame, SideFrame, SideMessage
 from operators.plan import Plan
 from operators.portfolio.commands import PortfolioControl
-from operators.portfolio.cycle import CLIPS, FILLS, Prices, cycle_output, run_cycles
+from operators.portfolio.cycle import run_cycles
+from operators.portfolio.cycle_output import CLIPS, FILLS, Prices, cycle_output
 from operators.portfolio.decision import DecisionWriter
 from operators.portfolio.evidence import Evidence, first_cycle, split_pod_frame
 from operators.portfolio.executions import ExecutionBook
 from operators.portfolio.intent_columns import IntentNames
 from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, Ledger, new_ledger, portfolio_rules
-from operators.portfolio.run_columns import RunColumns, run_columns
+from operators.portfolio.run_columns import RunColumns, RunTables
 from operators.portfolio.venue_turn import VenueTurn
 from operators.side.inbox import SideInbox, side_partitions
 from schemas.canonical import canonical_value
@@ -74,6 +75,7 @@ class PortfolioStep:
         self._ledger = new_ledger(pods, symbols, own.configuration.initial_equity, state)
         self._control = PortfolioControl(plan, portfolio)
         self._writer = DecisionWriter(plan, portfolio)
+        self._tables = RunTables(plan, portfolio, self._rules, self._writer.orders.lines)
         self._names = IntentNames(plan, own.pods[0])
         self._pod_equity = np.ones(pods)
         self._heartbeat = own.configuration.heartbeat_cycles * plan.cycle_ns
@@ -197,7 +199,7 @@ class PortfolioStep:
             row, at = run_cycles(
                 self._ledger, self._rules, block, changes, first, limit, at, capital is not None, self._out
             )
-            run = run_columns(self._out, row - first, self._ledger, self._rules, notes)
+            run = self._tables.columns(self._out, row - first, self._ledger, notes)
             self._conclude(first, cycles[first:row], run, prices, evidence, capital, reported, written)
         for pod in range(len(self._own.pods)):
             self._capital.note_days(pod, evidence.take_returns(pod, None))

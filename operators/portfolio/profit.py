@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from operators.compiled import compiled
 from operators.frames import Float64
 from operators.portfolio.ledger import Ledger, Rules, unit_value
 
 
-@njit(cache=True)
+@compiled
 def book_profit(ledger: Ledger, pod: int, symbol: int, quantity: float, value: float) -> None:
     """Takes in that ``pod`` trades ``quantity`` units at ``value`` (base currency a unit), before it holds them.
 
@@ -28,7 +28,7 @@ def book_profit(ledger: Ledger, pod: int, symbol: int, quantity: float, value: f
         ledger.cost[pod, symbol] = value
 
 
-@njit(cache=True)
+@compiled
 def share_fee(ledger: Ledger, symbol: int, fee: float, quantity: float, part: Float64) -> None:
     """Splits a fee among the pods whose parts [P] lie on the fill's side, pro rata."""
     with_fill = 0.0
@@ -42,10 +42,12 @@ def share_fee(ledger: Ledger, symbol: int, fee: float, quantity: float, part: Fl
             ledger.fees[p, symbol] += fee * abs(part[p]) / with_fill
 
 
-@njit(cache=True)
+@compiled
 def pods_profit(ledger: Ledger, rules: Rules, profit: Float64) -> None:
     """Fills ``profit`` [3, P]: realised, unrealised and fees of each pod so far, in base currency."""
-    profit[:] = 0.0
+    for p in range(len(ledger.fraction)):
+        for n in range(3):
+            profit[n, p] = 0.0
     for s in range(len(ledger.position)):
         value = np.nan
         for p in range(len(ledger.fraction)):

@@ -53,8 +53,8 @@ def reconcile(
 
 def _orders(report: PositionReport, names: list[str], ledger: Ledger, orders: OrderWriter, tell: Any) -> None:
     theirs = set(report.open_orders)
-    for place in sorted(orders.open):
-        for order in list(orders.open[place]):
+    for place in sorted(orders.working):
+        for order in list(orders.working[place]):
             if order.client_order_id in theirs:
                 theirs.discard(order.client_order_id)
             elif order.heard:
@@ -62,6 +62,6 @@ def _orders(report: PositionReport, names: list[str], ledger: Ledger, orders: Or
                 orders.forget(place, order)
                 ledger.pending[place] -= order.lots
                 ledger.dirty[place] = True
-                ledger.cancelling[place] = ledger.cancelling[place] and place in orders.open
+                ledger.cancelling[place] = ledger.cancelling[place] and place in orders.working
     for unknown in sorted(theirs):
         tell(Reason.ORDER_UNKNOWN, "", f"account {report.account} has an open order that was not sent: {unknown}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from operators.compiled import compiled
 from operators.portfolio.ledger import HALTED, REDUCING, TRADING, Ledger
 from operators.risk_gate.guards.reduce_only import reduced
 from schemas.reasons import Reason
@@ -12,7 +11,7 @@ _SYMBOL_REDUCING = int(Reason.GUARD_SYMBOL_REDUCING)
 _HALTED, _REDUCING, _KILLED = int(Reason.GUARD_HALTED), int(Reason.GUARD_REDUCING), int(Reason.GUARD_KILLED)
 
 
-@njit(cache=True)
+@compiled
 def trading_state(ledger: Ledger, symbol: int, base: float, target: float) -> tuple[float, int]:
     """(allowed position, reason) for a move from ``base`` to ``target``."""
     if ledger.state[TRADING] == HALTED:
