@@ -11,6 +11,7 @@ from operators.continuation.numbers import GONE, Numbers
 from operators.continuation.stopped import Snapshot, Stopped
 from operators.frames import BEGINNING
 from operators.normalize.scan import CLOSED_TO
+from operators.plan import PortfolioPlan
 from operators.side.inbox import side_partitions
 from schemas.configuration.base import seconds_to_nanoseconds
 
@@ -28,12 +29,14 @@ def group_waits(stopped: Stopped, groups: tuple[int, ...]) -> Waits:
     return waits
 
 
-def side_waits(numbers: Numbers, stopped: Stopped) -> Waits:
-    """How far the control topic is, by the lag and the cycle that hold now."""
+def side_waits(numbers: Numbers, stopped: Stopped, portfolio: PortfolioPlan | None = None) -> Waits:
+    """How far the side topics are that a pod, or a ``portfolio``, waits for, by the lag and the cycle that hold now."""
+    live = portfolio is not None and portfolio.configuration.execution.mode == "live"
+    topics = ("control", "fills") if live else ("control",)
     time, cycle = numbers.plan.configuration.time, numbers.plan.cycle_ns
     lag = seconds_to_nanoseconds(time.side_lag_seconds)
     waits: Waits = {}
-    for name in side_partitions(numbers.plan, ("control",)):
+    for name in side_partitions(numbers.plan, topics):
         topic, _, partition = name.rpartition("-")
         saved = stopped.steps.sides.get((topic, int(partition)))
         if saved is None:

@@ -13,9 +13,9 @@ from operators.continuation.stopped import Snapshot, Stopped
 from operators.frames import Float64
 from operators.portfolio.portfolio_step import PortfolioStep
 
-#: Columns of the ledger by symbol, by (pod, symbol).
-_BY_SYMBOL = ("position", "pending", "last", "fresh_at", "degraded", "dirty", "stopped", "told_reason", "told_target")
-_BY_CELL = ("attributed", "units", "pod_weight", "held", "unsized")
+#: Columns of the ledger that are not by symbol or by (pod, symbol); and one that follows from the kill switches, when
+#: the step takes all this over.
+_APART, _FOLLOWS = ("fraction", "scalars", "state"), "frozen"
 
 
 def continue_portfolio(
@@ -52,6 +52,9 @@ def continue_portfolio(
         "writer": _writer(saved["writer"], symbols),
         "pod_equity": _by_pod(fresh["pod_equity"], saved["pod_equity"], pods),
         "offset_high": saved["offset_high"],
+        # With a venue outside, pods and symbols are the same on both sides, and so are these.
+        "turn": saved["turn"],
+        "executions": saved["executions"],
         "reconfigured": [*saved["reconfigured"], *transitions],
     }
 
@@ -59,7 +62,7 @@ def continue_portfolio(
 def new_portfolio(numbers: Numbers, stopped: Stopped, index: int, transitions: list[dict[str, Any]]) -> Snapshot:
     """The snapshot of a portfolio that begins where its key groups and the control topic stand."""
     own = numbers.plan.portfolios[index]
-    waits = group_waits(stopped, own.groups) | side_waits(numbers, stopped)
+    waits = group_waits(stopped, own.groups) | side_waits(numbers, stopped, own)
     cycle = min(closed for closed, _ in waits.values())
     fresh = PortfolioStep(numbers.plan, index).snapshot()
     inbox = inbox_after({**fresh["inbox"], "waiting": _undelivered(stopped)}, cycle)
@@ -84,7 +87,7 @@ def _waits(numbers: Numbers, stopped: Stopped, index: int, saved: Snapshot) -> W
     for old, new in numbers.pods.items():
         if new in own.pods:
             waits[f"pod-{new}"] = saved["barrier"][f"pod-{old}"]
-    return waits | side_waits(numbers, stopped)
+    return waits | side_waits(numbers, stopped, own)
 
 
 def _capital(saved: Snapshot, fresh: Snapshot, pods: np.ndarray, anew: bool) -> Snapshot:
@@ -105,11 +108,13 @@ def _ledger(saved: Snapshot, fresh: Snapshot, pods: np.ndarray, symbols: np.ndar
     ledger = {n: v.copy() for n, v in fresh.items()}
     here = np.flatnonzero(symbols != GONE)
     stay = np.flatnonzero(pods != GONE)
-    for name in _BY_SYMBOL:
-        ledger[name][symbols[here]] = saved[name][here]
-    # What a kill switch freezes follows from the switches, when the step takes this over.
-    for name in _BY_CELL:
-        ledger[name][np.ix_(pods[stay], symbols[here])] = saved[name][np.ix_(stay, here)]
+    for name, column in saved.items():
+        if name in _APART or name == _FOLLOWS:
+            continue
+        if column.ndim == 1:
+            ledger[name][symbols[here]] = column[here]
+        else:
+            ledger[name][np.ix_(pods[stay], symbols[here])] = column[np.ix_(stay, here)]
     ledger["fraction"] = _by_pod(fresh["fraction"], saved["fraction"], pods)
     ledger["scalars"], ledger["state"] = saved["scalars"].copy(), saved["state"].copy()
     return ledger
@@ -117,8 +122,11 @@ def _ledger(saved: Snapshot, fresh: Snapshot, pods: np.ndarray, symbols: np.ndar
 
 def _writer(saved: Snapshot, symbols: np.ndarray) -> Snapshot:
     orders = saved["orders"]
-    opened = {int(symbols[place]): list(rows) for place, rows in orders["open"].items() if rows}
-    return {**saved, "orders": {**orders, "open": opened}}
+    moved = {
+        name: {int(symbols[place]): list(rows) for place, rows in orders[name].items() if rows}
+        for name in ("open", "working")
+    }
+    return {**saved, "orders": {**orders, **moved}}
 
 
 def _by_pod(fresh: Float64, saved: Float64, pods: np.ndarray) -> Float64:

@@ -31,7 +31,24 @@ def document_problems(stopped: Stopped, configuration: Configuration) -> list[st
 
 def plan_problems(stopped: Stopped, plan: Plan) -> list[str]:
     """Faults of what moves between key groups and cycles."""
-    return [*_group_problems(stopped, plan), *_cycle_problems(stopped, plan)]
+    return [*_group_problems(stopped, plan), *_cycle_problems(stopped, plan), *_venue_problems(stopped, plan)]
+
+
+def _venue_problems(stopped: Stopped, plan: Plan) -> list[str]:
+    """A venue outside knows orders by themselves: what they belong to here must not move under them."""
+    before = {p.id: number for number, p in enumerate(stopped.configuration.portfolios)}
+    problems: list[str] = []
+    for own in plan.portfolios:
+        saved = stopped.steps.portfolios.get(before.get(own.id, -1))
+        if saved is None or own.configuration.execution.mode == "internal_paper":
+            continue
+        layout = ([plan.symbols[s] for s in own.symbols.tolist()], [plan.pods[p].id for p in own.pods])
+        if layout != (saved["symbols"], saved["pods"]):
+            problems.append(
+                f"portfolios.{own.id}.pods: pods or symbols change only with execution.mode internal_paper so far;"
+                f" {_OF_ITS_OWN}"
+            )
+    return problems
 
 
 # ---------------------------------------------------------------- portfolios
@@ -60,6 +77,11 @@ def _account_problems(stopped: Stopped, number: int, after: Portfolio) -> list[s
         problems.append(
             f"portfolios.{name}.base_currency: it was {before.base_currency}, now {after.base_currency}; money that is"
             f" there is counted in it: {_OF_ITS_OWN}"
+        )
+    if before.execution.mode != after.execution.mode:
+        problems.append(
+            f"portfolios.{name}.execution.mode: it was {before.execution.mode}, now {after.execution.mode}; orders and"
+            f" fills of one are none of the other: {_OF_ITS_OWN}"
         )
     open_in = positions(stopped.steps.portfolios[number])
     if before.execution.account != after.execution.account and open_in:

@@ -38,6 +38,7 @@ class PortfolioControl:
         self._switches = KillSwitches()
         self._cells = _cells(plan, portfolio)
         self._places = {plan.symbols[s]: n for n, s in enumerate(own.symbols.tolist())}
+        self._internal = own.configuration.execution.mode == "internal_paper"
         self._ordered = _STATES[own.configuration.guards.initial_state]
         #: nobody has set the state yet: it is the one that the portfolio starts with
         self._untouched = True
@@ -114,8 +115,11 @@ class PortfolioControl:
         self._take_back(ledger, takes_back)
 
     def _take_back(self, ledger: Ledger, takes_back: Bool) -> None:
-        for place in np.flatnonzero((ledger.pending != 0) & takes_back).tolist():
-            ledger.pending[place] = 0
+        for place in np.flatnonzero((ledger.pending != 0) & takes_back & ~ledger.cancelling).tolist():
+            if self._internal:
+                ledger.pending[place] = 0
+            else:
+                ledger.cancelling[place] = True
             ledger.dirty[place] = True
             self._report.cancelled.append(place)
 
