@@ -125,9 +125,7 @@ def bad_of(place: Place) -> st.SearchStrategy[Bad]:
 
 Inserted = list[tuple[Place, int, Bad]]
 inserted: st.SearchStrategy[Inserted] = st.lists(
-    st.sampled_from(PLACES).flatmap(
-        lambda place: st.tuples(st.just(place), st.integers(0, len(LOG[place]) - 1), bad_of(place))
-    ),
+    st.one_of([st.tuples(st.just(p), st.integers(0, len(LOG[p]) - 1), bad_of(p)) for p in PLACES]),
     min_size=1,
     max_size=12,
 )
@@ -171,9 +169,7 @@ def _payloads(place: Place) -> list[bytes]:
 
 
 changed_bytes = st.lists(
-    st.sampled_from(PLACES).flatmap(
-        lambda place: st.tuples(st.just(place), st.integers(0, len(LOG[place]) - 1), mutated(_payloads(place)))
-    ),
+    st.one_of([st.tuples(st.just(p), st.integers(0, len(LOG[p]) - 1), mutated(_payloads(p))) for p in PLACES]),
     min_size=1,
     max_size=10,
 )
