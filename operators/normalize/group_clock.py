@@ -126,11 +126,8 @@ class GroupClock:
         rows = integers.shape[1]
         status = np.zeros(rows, np.int8)
         ends, verdicts = self._scan(block.flaws, passed, status)
-        late = np.flatnonzero(status == LATE).tolist()
-        # Cutting a payload out of the joined ones costs a pass over all of them: once for a block is enough.
-        payloads = block.payloads() if late else []
-        for row in late:
-            payload = passed.payloads.get(row) or payloads[int(integers[RECORD, row])]
+        for row in np.flatnonzero(status == LATE).tolist():
+            payload = passed.payloads.get(row) or block.payloads[int(integers[RECORD, row])]
             dead.append((int(passed.read_at[row]), self._late(integers[:, row], payload)))
         self._keep(integers, floats, status == ACCEPTED)
         dead.sort(key=lambda d: (d[0], d[1].offset))

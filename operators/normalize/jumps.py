@@ -72,7 +72,7 @@ class JumpGate:
         return self._row_by_row(block)
 
     def _row_by_row(self, block: MarketBlock) -> PassedRows:
-        integers, floats, raw = block.integers, block.floats, block.payloads()
+        integers, floats, raw = block.integers, block.floats, block.payloads
         passed: list[tuple[Int64, Float64, int]] = []
         payloads: dict[int, bytes] = {}
         refused: list[HeldRow] = []
