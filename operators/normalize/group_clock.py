@@ -86,8 +86,12 @@ class GroupClock:
         )
         self._jumps = JumpGate(seconds_to_nanoseconds(time.max_jump_seconds), time.jump_confirmations)
         self._state = _initial_state(self._intervals, self._symbols, quality.window)
+        none = np.empty(0, np.int64)
         self._pending = np.empty((INTEGER_COLUMNS, 0), np.int64)
         self._pending_values = np.empty((5, 0))
+        # Loads the compiled passes before the first message.
+        self._scan(np.empty((3, 0), np.int64), PassedRows(self._pending, self._pending_values, none), none.view(np.int8))
+        fold(self._pending, self._pending_values, self._intervals, self._symbols)
 
     @property
     def closed_to(self) -> int:
@@ -140,26 +144,45 @@ class GroupClock:
         )
 
     def _fold(self, ends: Int64, verdicts: np.ndarray) -> list[tuple[Folded, np.ndarray]]:
-        closed = self._pending[CYCLE] <= self.closed_to
-        if not closed.any():
-            return []
-        integers, floats = self._pending[:, closed], self._pending_values[:, closed]
-        self._pending, self._pending_values = self._pending[:, ~closed], self._pending_values[:, ~closed]
-        cycles = np.unique(integers[CYCLE])
-        at_once = max(1, _CELLS_AT_ONCE // (self._symbols * self._intervals))
+        integers, floats = self._take_closed()
         parts: list[tuple[Folded, np.ndarray]] = []
-        for first in range(0, len(cycles), at_once):
-            last = cycles[min(first + at_once, len(cycles)) - 1]
-            part = (
-                (integers[CYCLE] >= cycles[first]) & (integers[CYCLE] <= last) if len(cycles) > at_once else slice(None)
-            )
-            folded = fold(integers[:, part], floats[:, part], self._intervals, self._symbols)
+        for columns in self._parts(integers[CYCLE]):
+            rows, values = integers, floats
+            if columns is not None:
+                rows, values = np.compress(columns, integers, axis=1), np.compress(columns, floats, axis=1)
+            folded = fold(rows, values, self._intervals, self._symbols)
             parts.append((folded, verdicts[np.searchsorted(ends, folded.cycles)]))
         return parts
 
+    def _take_closed(self) -> tuple[Int64, Float64]:
+        """The waiting rows of closed cycles, which wait no longer. Columns stay in rows, as kernels are compiled."""
+        integers, floats = self._pending, self._pending_values
+        closed = integers[CYCLE] <= self.closed_to
+        number = int(np.count_nonzero(closed))
+        if number == 0:
+            return integers[:, :0], floats[:, :0]
+        if number == len(closed):
+            self._pending, self._pending_values = np.empty((INTEGER_COLUMNS, 0), np.int64), np.empty((5, 0))
+            return integers, floats
+        self._pending = np.compress(~closed, integers, axis=1)
+        self._pending_values = np.compress(~closed, floats, axis=1)
+        return np.compress(closed, integers, axis=1), np.compress(closed, floats, axis=1)
+
+    def _parts(self, cycle: Int64) -> list[Bool | None]:
+        """Which rows to fold together; None for all."""
+        at_once = max(1, _CELLS_AT_ONCE // (self._symbols * self._intervals))
+        if len(cycle) <= at_once:
+            return [None] if len(cycle) else []
+        cycles = np.unique(cycle)
+        if len(cycles) <= at_once:
+            return [None]
+        firsts = range(0, len(cycles), at_once)
+        lasts = [cycles[min(first + at_once, len(cycles)) - 1] for first in firsts]
+        return [(cycle >= cycles[first]) & (cycle <= last) for first, last in zip(firsts, lasts, strict=True)]
+
     def _keep(self, integers: Int64, floats: Float64, accepted: Bool) -> None:
         if not accepted.all():
-            integers, floats = integers[:, accepted], floats[:, accepted]
+            integers, floats = np.compress(accepted, integers, axis=1), np.compress(accepted, floats, axis=1)
         if self._pending.shape[1] == 0:
             self._pending, self._pending_values = integers, floats
         elif integers.shape[1]:
