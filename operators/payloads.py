@@ -1,9 +1,9 @@
-"""Message values in one buffer, as Arrow lays them out: a block of records crosses and decodes without an object each."""
+"""Message values in one buffer, as Arrow lays them out: a block is decoded and crosses without an object a record."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, SupportsIndex, overload
 
 import numpy as np
@@ -62,7 +62,7 @@ class Payloads(Sequence[bytes]):
     def __iter__(self) -> Iterator[bytes]:
         bounds: list[int] = (self.bounds - self.bounds[0]).tolist()
         data = self._own()
-        return (data[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False))
+        return (data[start:stop] for start, stop in pairwise(bounds))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and len(self) == len(other) and list(self) == list(other)

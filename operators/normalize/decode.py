@@ -90,9 +90,7 @@ def _first_decoded(verdicts: np.ndarray, left: Int64, rest: TypedRows) -> int | 
     return min(found, default=None)
 
 
-def _merged(
-    integers: Int64, floats: Float64, plain: np.ndarray, left: Int64, rest: TypedRows
-) -> tuple[Int64, Float64]:
+def _merged(integers: Int64, floats: Float64, plain: np.ndarray, left: Int64, rest: TypedRows) -> tuple[Int64, Float64]:
     """Plain and typed rows in the order of the log."""
     rest.integers[RECORD] = left[rest.integers[RECORD]]
     if not plain.any():

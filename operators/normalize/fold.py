@@ -187,9 +187,7 @@ def _merge_trade(
 
 
 @njit(cache=True)
-def _prices(
-    bars: Float64, quotes: Float64, opened: Float64, close: Float64, volume: Float64, fresh: Bool
-) -> None:
+def _prices(bars: Float64, quotes: Float64, opened: Float64, close: Float64, volume: Float64, fresh: Bool) -> None:
     intervals, _, cycles, symbols = bars.shape
     for c in range(cycles):
         for symbol in range(symbols):

@@ -90,7 +90,8 @@ class GroupClock:
         self._pending = np.empty((INTEGER_COLUMNS, 0), np.int64)
         self._pending_values = np.empty((5, 0))
         # Loads the compiled passes before the first message.
-        self._scan(np.empty((3, 0), np.int64), PassedRows(self._pending, self._pending_values, none), none.view(np.int8))
+        nothing = PassedRows(self._pending, self._pending_values, none)
+        self._scan(np.empty((3, 0), np.int64), nothing, np.zeros(0, np.int8))
         fold(self._pending, self._pending_values, self._intervals, self._symbols)
 
     @property

@@ -43,7 +43,7 @@ LEFT, DECODED, FORMING = 0, 1, 2
 
 # The first five fields are numbered as the rows of ``MarketBlock.floats``.
 _SYMBOL, _TS, _SEQ, _INTERVAL, _FINAL, _TYPE, _V = range(5, 12)
-_UNKNOWN = -1
+_UNKNOWN, _END = -1, 12
 _NEEDED = sum(1 << field for field in (OPEN, HIGH, LOW, CLOSE, _SYMBOL, _TS))
 
 _Bar = tuple[int, int, int, int, int, float, float, float, float, float]
@@ -158,19 +158,8 @@ def _bar(at: int, end: int, names: _Names) -> _Bar:
     volume = np.nan
     forming = False
     seen = 0
-    if byte_at(at) != BRACE_OPEN or byte_at(end - 1) != BRACE_CLOSE:
-        at = ELSEWHERE
-    while at > 0 and byte_at(at) != BRACE_CLOSE:
-        key, at = _key(at + 1, end)  # past the brace or comma
-        if at < 0:
-            break
-        field = _field(key)
-        if field == _UNKNOWN:
-            at = _delimiter(skipped(at, end))
-            continue
-        if seen & (1 << field):
-            at = ELSEWHERE
-            break
+    field, at = _next_field(_opening(at, end), end)
+    while field != _END and not seen & (1 << field):
         seen |= 1 << field
         if field == _SYMBOL:
             symbol, at = _symbol(at, end, names)
@@ -194,12 +183,32 @@ def _bar(at: int, end: int, names: _Names) -> _Bar:
             forming, at = _forming(at)
         else:
             at = _constant(at, end, field)
-        at = _delimiter(at)
-    good = at == end - 1 and seen & _NEEDED == _NEEDED and 0 < ts <= LARGEST and seq <= LARGEST
+        field, at = _next_field(_delimiter(at), end)
+    good = field == _END and at == end - 1 and seen & _NEEDED == _NEEDED and 0 < ts <= LARGEST and seq <= LARGEST
     # As market_rows.plausible_bars; what was read is neither negative nor infinite.
     good = good and low > 0.0 and low <= opened and low <= close and high >= opened and high >= close
     verdict = (FORMING if forming else DECODED) if good else LEFT
     return verdict, ts, symbol, interval, seq, opened, high, low, close, volume
+
+
+@njit(cache=True)
+def _opening(at: int, end: int) -> int:
+    """The place of the brace that opens an object which one closes at the very end."""
+    return at if byte_at(at) == BRACE_OPEN and byte_at(end - 1) == BRACE_CLOSE else ELSEWHERE
+
+
+@njit(cache=True)
+def _next_field(at: int, end: int) -> tuple[int, int]:
+    """From a brace or comma on: the next field that a bar is read from, with the place of its value, or _END."""
+    while at > 0 and byte_at(at) != BRACE_CLOSE:
+        key, at = _key(at + 1, end)
+        if at < 0:
+            break
+        field = _field(key)
+        if field != _UNKNOWN:
+            return field, at
+        at = _delimiter(skipped(at, end))
+    return _END, at
 
 
 @njit(cache=True)

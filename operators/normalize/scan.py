@@ -231,6 +231,23 @@ def _newer(last_ts: Int64, last_seq: Int64, line: int, symbol: int, ts: int, seq
 
 
 @njit(cache=True, inline="always")
+def _classify(
+    newer: int, passed: bool, goes_back: bool, integers: Int64, status: np.ndarray, row: int, pending: Int64
+) -> tuple[int, int]:
+    """Duplicate, late or accepted, and the flaws that go with it. ``newer`` is what :func:`_newer` said."""
+    if newer == 0:
+        return DUPLICATE, FLAW_DUPLICATE
+    found = FLAW_NON_MONOTONIC if newer < 0 and goes_back else 0
+    # What the watermark has passed is late, though its cycle may be open: a tick promised that nothing follows.
+    if passed:
+        return LATE, found
+    # Only rows of open cycles are looked through: which closed ones are at hand depends on the block.
+    if newer < 0 and _seen_before(integers, status, row, pending):
+        return DUPLICATE, found | FLAW_DUPLICATE
+    return ACCEPTED, found
+
+
+@njit(cache=True, inline="always")
 def _report(
     awaited: Bool, missing: Int64, interval_ns: Int64, at: int, interval: int, symbol: int, ts: int, cycle: int
 ) -> bool:
@@ -286,26 +303,14 @@ def scan(
             symbol, interval, seq = integers[SYMBOL, row], integers[INTERVAL, row], integers[SEQ, row]
             cycle = border(ts, rules.cycle_ns)
             integers[CYCLE, row] = cycle
-            found = FLAW_STALE if integers[RECORD_TS, row] - ts > rules.staleness_ns else 0
-            verdict = TIME_ONLY
+            verdict, found = TIME_ONLY, 0
             if kind != OTHER:
                 line = interval if kind == BAR else (lines - 2 if kind == QUOTE else lines - 1)
                 newer = _newer(last_ts, last_seq, line, symbol, ts, seq)
-                if newer == 0:
-                    verdict = DUPLICATE
-                # What the watermark has passed is late, though its cycle may be open: a tick promised that nothing
-                # follows.
-                elif cycle <= clock[CLOSED_TO] or ts <= clock[PASSED]:
-                    verdict = LATE
-                # Only rows of open cycles are looked through: which closed ones are at hand depends on the block.
-                elif newer < 0 and _seen_before(integers, status, row, pending):
-                    verdict = DUPLICATE
-                else:
-                    verdict = ACCEPTED
-                if newer < 0 and ts < last_ts[line, symbol]:
-                    found |= FLAW_NON_MONOTONIC
-                if verdict == DUPLICATE:
-                    found |= FLAW_DUPLICATE
+                passed = cycle <= clock[CLOSED_TO] or ts <= clock[PASSED]
+                verdict, found = _classify(newer, passed, ts < last_ts[line, symbol], integers, status, row, pending)
+            if integers[RECORD_TS, row] - ts > rules.staleness_ns:
+                found |= FLAW_STALE
             status[row] = verdict
             _note_quality(ring, ring_at, ring_count, flaw_counts, symbol, found)
             if verdict == ACCEPTED:

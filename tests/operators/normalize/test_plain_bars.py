@@ -1,4 +1,4 @@
-"""The compiled scanner reads a record as msgspec does, or leaves it to msgspec: nobody can tell which of the two did."""
+"""The compiled scanner reads a record as msgspec does, or leaves it to msgspec: nobody can tell which one did."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ def numbers() -> st.SearchStrategy[str]:
         st.sampled_from(["", "", "", "e5", "E-7", "e+22", "e-23", "e400", "e", "e-"]),
     )
     return st.one_of(
-        st.sampled_from(["1", "100.0", "99.5", "101", "0", "0.0", "-0.0", "9007199254740993", "1e2", "1E+2", "01", "1."]),
+        st.sampled_from(
+            ["1", "100.0", "99.5", "101", "0", "0.0", "-0.0", "9007199254740993", "1e2", "1E+2", "01", "1."]
+        ),
         st.decimals(min_value=0, max_value=10**6, places=4).map(str),
         st.floats(min_value=0, allow_infinity=False).map(repr),
         st.floats(min_value=90, max_value=110).map(repr),
@@ -109,8 +111,9 @@ VALUES: dict[str, st.SearchStrategy[str]] = {
     "type": texts(["bar", "bar", "quote", "clock_tick", "bars"]),
     "v": st.sampled_from(["1", "1", "1", "2", "01", "1.0", "null"]),
 }
-UNKNOWN = st.one_of(numbers(), texts(["XNAS", "USD"]), st.sampled_from(["true", "false", "null", "[1]", '{"a":1}', "-"]))
-NEEDED = ("symbol", "ts", "open", "high", "low", "close")
+UNKNOWN = st.one_of(
+    numbers(), texts(["XNAS", "USD"]), st.sampled_from(["true", "false", "null", "[1]", '{"a":1}', "-"])
+)
 
 
 @st.composite
@@ -121,12 +124,16 @@ def records(draw: st.DrawFn) -> bytes:
     unusual = draw(st.lists(st.sampled_from(sorted(VALUES)), unique=True, max_size=2))
     fields = [(n, plain[n]) for n in plain if n not in unusual]
     fields += [(n, draw(VALUES[n])) for n in dict.fromkeys([*further, *unusual])]
-    fields += draw(st.lists(st.tuples(st.sampled_from(["vwap", "x", "intervals", "trades", "openly"]), UNKNOWN), max_size=2))
+    fields += draw(
+        st.lists(st.tuples(st.sampled_from(["vwap", "x", "intervals", "trades", "openly"]), UNKNOWN), max_size=2)
+    )
     if draw(st.integers(0, 9)) == 0:
         fields.append(draw(st.sampled_from(fields)))
     order = draw(st.permutations(fields))
     comma, colon = draw(st.sampled_from([(",", ":"), (", ", ": "), ("  ,", " : "), (",\n", ":")]))
-    text = "{" + comma.join(f'"{name}"{colon}{value}' for name, value in order) + draw(st.sampled_from(["}", "}", " }"]))
+    text = (
+        "{" + comma.join(f'"{name}"{colon}{value}' for name, value in order) + draw(st.sampled_from(["}", "}", " }"]))
+    )
     payload = bytearray(text.encode("utf-8", "surrogatepass"))
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
         place = draw(st.integers(0, max(0, len(payload) - 1)))
@@ -170,7 +177,9 @@ def test_a_byte_changed_anywhere_in_a_plain_bar(data: st.DataObject) -> None:
         GOOD,
         GOOD.replace(b",", b", ").replace(b":", b": "),
         GOOD.replace(b'"volume":10.0', b'"volume":null'),
-        GOOD.replace(b'"volume":10.0', b'"volume":1E-5,"venue":"XNAS","n":-1.5,"ok":true,"long_field_name":"long enough"'),
+        GOOD.replace(
+            b'"volume":10.0', b'"volume":1E-5,"venue":"XNAS","n":-1.5,"ok":true,"long_field_name":"long enough"'
+        ),
         GOOD.replace(b'"type":"bar",', b""),
         GOOD[:-1] + b',"interval":"","final":true,"v":1,"seq":4611686018427387904}',
     ],
