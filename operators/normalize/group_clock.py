@@ -45,6 +45,7 @@ from schemas.configuration.base import seconds_to_nanoseconds
 from schemas.reasons import Reason
 
 _OPEN_CYCLE_ROWS = 8
+_STATUSES = 4
 _CLOSINGS_AT_ONCE = 1024
 #: cells (cycles x symbols x intervals) folded at once
 _CELLS_AT_ONCE = 1_000_000
@@ -131,16 +132,17 @@ class GroupClock:
         rows = integers.shape[1]
         status = np.zeros(rows, np.int8)
         ends, verdicts = self._scan(block.flaws, passed, status)
-        for row in np.flatnonzero(status == LATE).tolist():
+        counts: list[int] = np.bincount(status, minlength=_STATUSES).tolist()
+        for row in np.flatnonzero(status == LATE).tolist() if counts[LATE] else []:
             payload = passed.payloads.get(row) or block.payloads[int(integers[RECORD, row])]
             dead.append((int(passed.read_at[row]), self._late(integers[:, row], payload)))
-        self._keep(integers, floats, status == ACCEPTED)
+        self._keep(integers, floats, None if counts[ACCEPTED] == rows else status == ACCEPTED)
         dead.sort(key=lambda d: (d[0], d[1].offset))
         return Closed(
             after_cycle=after,
             to_cycle=self.closed_to,
             parts=self._fold(ends, verdicts),
-            duplicates=int((status == DUPLICATE).sum()),
+            duplicates=counts[DUPLICATE],
             dead_letters=[d for _, d in dead],
         )
 
@@ -171,7 +173,7 @@ class GroupClock:
 
     def _parts(self, cycle: Int64) -> list[Bool | None]:
         """Which rows to fold together; None for all."""
-        at_once = max(1, _CELLS_AT_ONCE // (self._symbols * self._intervals))
+        at_once = max(1, _CELLS_AT_ONCE // max(1, self._symbols * self._intervals))
         if len(cycle) <= at_once:
             return [None] if len(cycle) else []
         cycles = np.unique(cycle)
@@ -181,8 +183,8 @@ class GroupClock:
         lasts = [cycles[min(first + at_once, len(cycles)) - 1] for first in firsts]
         return [(cycle >= cycles[first]) & (cycle <= last) for first, last in zip(firsts, lasts, strict=True)]
 
-    def _keep(self, integers: Int64, floats: Float64, accepted: Bool) -> None:
-        if not accepted.all():
+    def _keep(self, integers: Int64, floats: Float64, accepted: Bool | None) -> None:
+        if accepted is not None:
             integers, floats = np.compress(accepted, integers, axis=1), np.compress(accepted, floats, axis=1)
         if self._pending.shape[1] == 0:
             self._pending, self._pending_values = integers, floats

@@ -141,13 +141,13 @@ def records(draw: st.DrawFn) -> bytes:
     return bytes(payload)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=400)
 @given(st.lists(records(), min_size=1, max_size=6))
 def test_any_record_means_what_msgspec_reads_in_it(payloads: list[bytes]) -> None:
     assert_same(payloads)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=500)
 @given(numbers())
 @example("9007199254740992")
 @example("9007199254740993.0")
