@@ -206,3 +206,16 @@ def _prices(bars: Float64, quotes: Float64, opened: Float64, close: Float64, vol
                 close[c, symbol] = middle
                 found = True
             fresh[c, symbol] = found or not np.isnan(close[c, symbol])
+
+
+@njit(cache=True)
+def mark_fresh(close: Float64, fresh: Bool) -> int:
+    """Fills ``fresh`` [C, S] with where there is a close, and counts the cycles that have any."""
+    cycles = 0
+    for c in range(close.shape[0]):
+        found = False
+        for symbol in range(close.shape[1]):
+            fresh[c, symbol] = not np.isnan(close[c, symbol])
+            found |= fresh[c, symbol]
+        cycles += found
+    return cycles

@@ -25,7 +25,7 @@ from operators.frames import (
     MarketBlock,
 )
 from operators.normalize.calendar import expectations
-from operators.normalize.fold import Folded, fold
+from operators.normalize.fold import Folded, fold, mark_fresh
 from operators.normalize.jumps import HeldRow, JumpGate, PassedRows
 from operators.normalize.scan import (
     ACCEPTED,
@@ -93,7 +93,8 @@ class GroupClock:
         # Loads the compiled passes before the first message.
         nothing = PassedRows(self._pending, self._pending_values, none)
         self._scan(np.empty((3, 0), np.int64), nothing, np.zeros(0, np.int8))
-        fold(self._pending, self._pending_values, self._intervals, self._symbols)
+        folded = fold(self._pending, self._pending_values, self._intervals, self._symbols)
+        mark_fresh(folded.close, folded.fresh)
 
     @property
     def closed_to(self) -> int:

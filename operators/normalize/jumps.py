@@ -13,7 +13,20 @@ from dataclasses import dataclass, field
 import numpy as np
 from numba import njit
 
-from operators.frames import BEGINNING, INTERVAL, KIND, OFFSET, RECORD, SEQ, SYMBOL, TICK, TS, Float64, Int64, MarketBlock
+from operators.frames import (
+    BEGINNING,
+    INTERVAL,
+    KIND,
+    OFFSET,
+    RECORD,
+    SEQ,
+    SYMBOL,
+    TICK,
+    TS,
+    Float64,
+    Int64,
+    MarketBlock,
+)
 
 _IDENTITY = [KIND, SYMBOL, INTERVAL, TS, SEQ]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from operators.frames import CLOSE, HIGH, INTERVAL, LOW, OPEN, RECORD_TS, SEQ, SYMBOL, TS, VOLUME, Float64, Int64
-from operators.normalize.byte_access import byte_at, word_at
+from operators.normalize.byte_access import address_of, byte_at, word_at
 from operators.normalize.json_scalars import (
     BEYOND,
     BRACE_CLOSE,
@@ -52,7 +52,8 @@ _K_OPEN, _K_HIGH, _K_LOW, _K_CLOSE, _K_VOLUME = (word_of(k) for k in ("open", "h
 _K_SYMBOL, _K_TS, _K_SEQ, _K_INTERVAL = (word_of(k) for k in ("symbol", "ts", "seq", "interval"))
 _K_FINAL, _K_TYPE, _K_V, _BAR = (word_of(k) for k in ("final", "type", "v", "bar"))
 
-_FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
+# As signed numbers: compiled code multiplies them modulo 2^64 all the same.
+_FNV_OFFSET, _FNV_PRIME = 0xCBF29CE484222325 - 2**64, 0x100000001B3
 
 
 class BarRules(NamedTuple):
@@ -119,17 +120,17 @@ class _Names(NamedTuple):
 @njit(cache=True)
 def _scan(data: Bytes, bounds: Int64, rules: BarRules, integers: Int64, floats: Float64, verdicts: np.ndarray) -> None:
     names = _Names(
-        np.int64(rules.slots.ctypes.data),
+        address_of(rules.slots),
         len(rules.slots) - 1,
-        np.int64(rules.text.ctypes.data),
-        np.int64(rules.text_bounds.ctypes.data),
-        np.int64(rules.interval_words.ctypes.data),
-        np.int64(rules.interval_indices.ctypes.data),
+        address_of(rules.text),
+        address_of(rules.text_bounds),
+        address_of(rules.interval_words),
+        address_of(rules.interval_indices),
         len(rules.interval_words),
         rules.default_interval,
     )
     max_bytes, max_future = rules.max_bytes, rules.max_future
-    base, last = np.int64(data.ctypes.data), len(data) - BEYOND
+    base, last = address_of(data), len(data) - BEYOND
     for row in range(len(verdicts)):
         start, end = bounds[row], bounds[row + 1]
         if end - start < 2 or end - start > max_bytes or end > last:
@@ -333,15 +334,15 @@ def _hash(start: int, end: int) -> int:
     """FNV-1a, folded to what an index takes."""
     value = _FNV_OFFSET
     for at in range(start, end):
-        value = (value ^ np.uint64(byte_at(at))) * _FNV_PRIME
-    return np.int64((value ^ (value >> np.uint64(32))) & np.uint64(0x7FFFFFFF))
+        value = (value ^ byte_at(at)) * _FNV_PRIME
+    return (value ^ (value >> 32)) & 0x7FFFFFFF
 
 
 @njit(cache=True)
 def _fill(slots: Int64, text: Bytes, bounds: Int64) -> None:
     """Puts every name into the hash table."""
     mask = len(slots) - 1
-    base = np.int64(text.ctypes.data)
+    base = address_of(text)
     for place in range(len(bounds) - 1):
         slot = _hash(base + bounds[place], base + bounds[place + 1]) & mask
         while slots[slot]:

@@ -124,12 +124,13 @@ class StrategyRuntime:
         missing = np.full(n, np.nan)
         notional = evaluation.schedule.strategy.unit == "notional"
         values = np.full((n, self.plan.feature_width), np.nan)
+        places = c.row * len(evaluation.symbols) + c.column
         for i, feature in enumerate(features):
-            values[:, i] = feature[c.row, c.column]
+            values[:, i] = feature.take(places)
         return Intents(
-            cycle=bars.cycles[c.row],
+            cycle=bars.cycles.take(c.row),
             schedule=np.full(n, evaluation.schedule.index, np.int32),
-            symbol=evaluation.symbols[c.column],
+            symbol=evaluation.symbols.take(c.column),
             strength=missing if notional else c.value,
             notional=c.value if notional else missing,
             confidence=c.confidence,
