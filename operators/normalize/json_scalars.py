@@ -29,13 +29,14 @@ _WORD = 8
 _ONES = 0x0101010101010101
 _QUOTES, _BACKSLASHES, _SPACES = QUOTE * _ONES, 0x5C * _ONES, SPACE * _ONES
 _HIGH_BITS = -0x7F7F7F7F7F7F7F80  # 0x80 in each byte
-_HIGH_NIBBLES = -0x0F0F0F0F0F0F0F10  # 0xF0 in each byte
+_ZEROS, _TO_HIGH_BIT = 0x30 * _ONES, 0x76 * _ONES  # what a digit's value plus 0x76 leaves alone
 
 NULL = -1
 #: What an integer field may hold.
 LARGEST = 2**62
-#: A number may grow by a digit, or by eight, up to here without passing 2^62 by more than a few.
-_ROOM, _ROOM_FOR_EIGHT = LARGEST // 10, LARGEST // 10**8
+#: A number may grow by so many digits up to here without passing 2^62 by more than they hold.
+_ROOM = np.array([LARGEST // 10**n for n in range(_WORD + 1)])
+_TENS = np.array([10**n for n in range(_WORD + 1)])
 _EXACT = 2**53
 _POWERS = np.array([float(10**n) for n in range(23)])
 _MOST_EXPONENT = 400
@@ -50,7 +51,7 @@ _TRUE, _FALSE, _NULL = word_of("true"), word_of("false"), word_of("null")
 _FOUR, _FIVE = (1 << 32) - 1, (1 << 40) - 1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def spaces(at: int) -> int:
     """The place of the first character that is no space."""
     while byte_at(at) == SPACE:
@@ -58,7 +59,7 @@ def spaces(at: int) -> int:
     return at
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _ends(chunk: int) -> int:
     """A mark in the first byte that is no plain character of a string, and perhaps in later ones; 0 without any."""
     quote, backslash = chunk ^ _QUOTES, chunk ^ _BACKSLASHES
@@ -66,7 +67,7 @@ def _ends(chunk: int) -> int:
     return marks & _HIGH_BITS
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def string_end(at: int, end: int) -> int:
     """The place of the quote that ends a plain string whose characters begin at ``at``."""
     while at < end:
@@ -78,7 +79,7 @@ def string_end(at: int, end: int) -> int:
     return ELSEWHERE
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def word(at: int, end: int) -> tuple[int, int]:
     """A plain string of up to eight characters as a number, and the place after its closing quote."""
     chunk = word_at(at)
@@ -95,26 +96,32 @@ def word(at: int, end: int) -> tuple[int, int]:
     return (chunk if closing == at + _WORD else LONG), closing + 1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def digits(at: int, value: int) -> tuple[int, int]:
-    """``value`` continued by the digits from ``at`` on; beyond 2^62 it is read elsewhere."""
+    """``value`` continued by the digits from ``at`` on, up to eight at once; beyond 2^62 it is read elsewhere."""
     while True:
-        digit = byte_at(at) - _ZERO
-        if digit < 0 or digit > 9:
-            return value, at
-        if value > _ROOM:
+        chunk = word_at(at)
+        marks = _no_digits(chunk)
+        length = lowest_byte(marks) if marks else _WORD
+        if value > _ROOM[length]:
             return value, ELSEWHERE
-        value = value * 10 + digit
-        at += 1
+        if length == 0:
+            return value, at
+        # Shifted up, the digits end where eight would; what comes in below counts as zeros before them.
+        value = value * _TENS[length] + _eight_digits(chunk << (8 * (_WORD - length)))
+        at += length
+        if length < _WORD:
+            return value, at
 
 
-@njit(cache=True)
-def _are_digits(chunk: int) -> bool:
-    nibbles = (((chunk + 6 * _ONES) & _HIGH_NIBBLES) >> 4) | (chunk & _HIGH_NIBBLES)
-    return nibbles == 0x33 * _ONES
+@njit(cache=True, forceinline=True)
+def _no_digits(chunk: int) -> int:
+    """A mark in the first byte that is no digit, and perhaps in later ones; 0 without any."""
+    values = chunk ^ _ZEROS
+    return ((values + _TO_HIGH_BIT) | values) & _HIGH_BITS
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _eight_digits(chunk: int) -> int:
     """The number that eight digits are: pairs, then fours, then all."""
     pairs = ((chunk & (0x0F * _ONES)) * 2561) >> 8
@@ -122,7 +129,7 @@ def _eight_digits(chunk: int) -> int:
     return ((fours & 0x0000FFFF0000FFFF) * 42949672960001) >> 32
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def integer(at: int) -> tuple[int, int]:
     """A whole number without a sign or leading zeros."""
     first = byte_at(at)
@@ -130,17 +137,10 @@ def integer(at: int) -> tuple[int, int]:
         return 0, (ELSEWHERE if _ZERO <= byte_at(at + 1) <= _NINE else at + 1)
     if first < _ZERO or first > _NINE:
         return 0, ELSEWHERE
-    value = 0
-    while value <= _ROOM_FOR_EIGHT:
-        chunk = word_at(at)
-        if not _are_digits(chunk):
-            break
-        value = value * 100_000_000 + _eight_digits(chunk)
-        at += _WORD
-    return digits(at, value)
+    return digits(at, 0)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _exponent(at: int) -> tuple[int, int]:
     """A signed exponent, its sign at ``at``."""
     negative = byte_at(at) == _MINUS
@@ -152,7 +152,7 @@ def _exponent(at: int) -> tuple[int, int]:
     return (-value if negative else value), after
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def number(at: int) -> tuple[float, int]:
     """A decimal number without a sign as the double nearest to it.
 
@@ -183,7 +183,7 @@ def number(at: int) -> tuple[float, int]:
     return mantissa * _POWERS[power], at
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def literal(at: int) -> tuple[int, int]:
     """``true`` as 1, ``false`` as 0, or NULL."""
     chunk = word_at(at)
@@ -196,7 +196,7 @@ def literal(at: int) -> tuple[int, int]:
     return 0, ELSEWHERE
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def skipped(at: int, end: int) -> int:
     """The place after a scalar that nobody reads."""
     first = byte_at(at)

@@ -42,7 +42,7 @@ from schemas.messages import SCHEMA_VERSION
 LEFT, DECODED, FORMING = 0, 1, 2
 
 # The first five fields are numbered as the rows of ``MarketBlock.floats``.
-_SYMBOL, _TS, _SEQ, _INTERVAL, _FINAL, _TYPE, _V = range(5, 12)
+_TS, _SEQ, _SYMBOL, _INTERVAL, _FINAL, _TYPE, _V = range(5, 12)
 _UNKNOWN, _END = -1, 12
 _NEEDED = sum(1 << field for field in (OPEN, HIGH, LOW, CLOSE, _SYMBOL, _TS))
 
@@ -162,22 +162,23 @@ def _bar(at: int, end: int, names: _Names) -> _Bar:
     field, at = _next_field(_opening(at, end), end)
     while field != _END and not seen & (1 << field):
         seen |= 1 << field
-        if field == _SYMBOL:
+        if field <= VOLUME:
+            price, at = _price(at, field)
+            if field == OPEN:
+                opened = price
+            elif field == HIGH:
+                high = price
+            elif field == LOW:
+                low = price
+            elif field == CLOSE:
+                close = price
+            else:
+                volume = price
+        elif field <= _SEQ:
+            whole, at = integer(at)
+            ts, seq = (whole, seq) if field == _TS else (ts, whole)
+        elif field == _SYMBOL:
             symbol, at = _symbol(at, end, names)
-        elif field == _TS:
-            ts, at = integer(at)
-        elif field == OPEN:
-            opened, at = number(at)
-        elif field == HIGH:
-            high, at = number(at)
-        elif field == LOW:
-            low, at = number(at)
-        elif field == CLOSE:
-            close, at = number(at)
-        elif field == VOLUME:
-            volume, at = _volume(at)
-        elif field == _SEQ:
-            seq, at = integer(at)
         elif field == _INTERVAL:
             interval, at = _interval(at, end, names)
         elif field == _FINAL:
@@ -192,13 +193,13 @@ def _bar(at: int, end: int, names: _Names) -> _Bar:
     return verdict, ts, symbol, interval, seq, opened, high, low, close, volume
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _opening(at: int, end: int) -> int:
     """The place of the brace that opens an object which one closes at the very end."""
     return at if byte_at(at) == BRACE_OPEN and byte_at(end - 1) == BRACE_CLOSE else ELSEWHERE
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _next_field(at: int, end: int) -> tuple[int, int]:
     """From a brace or comma on: the next field that a bar is read from, with the place of its value, or _END."""
     while at > 0 and byte_at(at) != BRACE_CLOSE:
@@ -212,7 +213,7 @@ def _next_field(at: int, end: int) -> tuple[int, int]:
     return _END, at
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _delimiter(at: int) -> int:
     """The place of the comma or brace after a value that ended at ``at``."""
     if at < 0:
@@ -221,7 +222,7 @@ def _delimiter(at: int) -> int:
     return at if byte_at(at) == COMMA or byte_at(at) == BRACE_CLOSE else ELSEWHERE
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _key(at: int, end: int) -> tuple[int, int]:
     """A key as a word, and the place of its value."""
     at = spaces(at)
@@ -234,7 +235,7 @@ def _key(at: int, end: int) -> tuple[int, int]:
     return key, spaces(at + 1) if byte_at(at) == COLON else ELSEWHERE
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _field(key: int) -> int:
     """The number of a field that a bar is read from."""
     if key == _K_OPEN:
@@ -262,17 +263,17 @@ def _field(key: int) -> int:
     return _V if key == _K_V else _UNKNOWN
 
 
-@njit(cache=True)
-def _volume(at: int) -> tuple[float, int]:
-    """The volume, NaN for null."""
+@njit(cache=True, forceinline=True)
+def _price(at: int, field: int) -> tuple[float, int]:
+    """A price or the volume; only the volume may be null, which is NaN."""
     value, after = number(at)
-    if after > 0:
+    if after > 0 or field != VOLUME:
         return value, after
     found, after = literal(at)
     return np.nan, (after if found == NULL else ELSEWHERE)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _forming(at: int) -> tuple[bool, int]:
     """Whether ``final`` is false."""
     found, after = literal(at)
