@@ -7,11 +7,14 @@ closing border T.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from operators.payloads import Payloads
 
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
@@ -37,7 +40,7 @@ class RecordBlock:
             markers), so ``next - start >= len(payloads)``. A beat has ``start == next``.
         offsets: [n] original log positions.
         timestamps: [n] record timestamps in ns.
-        payloads: [n] message values as bytes.
+        payloads: [n] message values: a list, or :class:`~operators.payloads.Payloads` where they lie in one buffer.
     """
 
     topic: str
@@ -46,7 +49,7 @@ class RecordBlock:
     next: int
     offsets: Int64
     timestamps: Int64
-    payloads: list[bytes]
+    payloads: Sequence[bytes]
 
     @staticmethod
     def beat(topic: str, partition: int, position: int) -> RecordBlock:
@@ -78,11 +81,11 @@ class MarketBlock:
     Attributes:
         partition, start, next: as in :class:`RecordBlock`.
         integers: [9, n] columns by OFFSET .. RECORD. SYMBOL counts within the key group, INTERVAL within the plan,
-            RECORD is the row's place in ``raw``.
+            RECORD is the row's place in ``payloads``.
         floats: [5, n] columns by OPEN .. VOLUME.
         dead_letters: what could not be used, in log order.
-        raw: the block's payloads: joined by line feeds, or a list when one contains a line feed. Crossing between
-            processes copies one buffer; a payload is cut out only for a dead letter.
+        payloads: the raw bytes of every record of the block. Crossing between processes copies one buffer; a payload
+            is cut out only for a dead letter.
         flaws: [3, m] offset, symbol and flaw bit of refused rows that name a known symbol, for the quality gate.
         unknown_fields: how many fields were ignored, a sample for the metric.
     """
@@ -94,12 +97,8 @@ class MarketBlock:
     floats: Float64
     dead_letters: list[DeadLetterRow]
     flaws: Int64
-    raw: bytes | list[bytes]
+    payloads: Payloads
     unknown_fields: int = 0
-
-    def payloads(self) -> list[bytes]:
-        """The raw bytes of every record of this block, by RECORD."""
-        return self.raw if isinstance(self.raw, list) else self.raw.split(b"\n")
 
 
 @dataclass(slots=True, frozen=True)

@@ -17,6 +17,7 @@ from flows.dump.envelope import Envelope, decode_line, decode_lines, records_of
 from flows.dump.files import open_read
 from flows.dump.records import Headers, Records
 from flows.errors import MalformedDump
+from operators.payloads import Payloads
 
 _CHUNK = 1 << 18
 _LOG = logging.getLogger(__name__)
@@ -68,15 +69,25 @@ def _from_table(table: pa.Table, values_only: bool) -> Records:
     payload = table.column("payload")
     if not pa.types.is_binary(payload.type):
         raise TypeError(f"payload is {payload.type}, not binary")
-    if values_only and payload.null_count:
-        payload = payload.fill_null(b"")
     return Records(
         np.asarray(table.column("offset").to_numpy(), np.int64),
         np.asarray(table.column("timestamp").to_numpy(), np.int64),
-        cast("list[bytes | None]", payload.to_pylist()),
+        _in_one_buffer(payload) if values_only else cast("list[bytes | None]", payload.to_pylist()),
         _optional(table.column("key")) if "key" in names else None,
         _decoded_headers(table.column("headers")) if "headers" in names else None,
     )
+
+
+def _in_one_buffer(column: pa.ChunkedArray) -> Payloads:
+    """A binary column without an object for each value; a tombstone is empty."""
+    if column.null_count:
+        column = column.fill_null(b"")
+    array = pa.concat_arrays(column.cast(pa.large_binary()).chunks or [pa.array([], pa.large_binary())])
+    _, bounds, data = array.buffers()
+    if len(array) == 0 or data is None:
+        return Payloads(b"", np.zeros(len(array) + 1, np.int64))
+    found = np.frombuffer(bounds, np.int64, len(array) + 1, 8 * array.offset)
+    return Payloads(data, found.copy())
 
 
 def _optional(column: Any) -> list[bytes | None] | None:

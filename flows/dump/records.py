@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,14 +23,14 @@ class Records:
     Attributes:
         offsets: [n] log positions, strictly increasing.
         timestamps: [n] record timestamps in ns.
-        payloads: [n] values; None is a tombstone.
+        payloads: [n] values; None is a tombstone. A list, or Payloads where they lie in one buffer.
         keys: [n] keys, or None when no record has one or keys were not asked for.
         headers: [n] headers, or None when no record has any or they were not asked for.
     """
 
     offsets: Int64
     timestamps: Int64
-    payloads: list[bytes | None]
+    payloads: Sequence[bytes | None]
     keys: list[bytes | None] | None = None
     headers: list[Headers | None] | None = None
 

@@ -111,7 +111,7 @@ class DumpPartition(StatefulSourcePartition[RecordBlock, DumpState]):
             self._next,
             run.offsets[start : self._at],
             run.timestamps[start : self._at],
-            cast("list[bytes]", run.payloads[start : self._at]),
+            cast("Sequence[bytes]", run.payloads[start : self._at]),
         )
 
     def snapshot(self) -> DumpState:

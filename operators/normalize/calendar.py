@@ -112,44 +112,42 @@ def _opens_within(opened: Int64, cycle: int, cycle_ns: int) -> bool:
 
 
 @njit(cache=True)
-def is_expected(expected: Expectations, interval: int, symbol: int, cycle: int) -> bool:
-    """True when ``symbol`` should report a final bar of ``interval`` in ``cycle``."""
-    if not expected.uses[interval, symbol]:
-        return False
-    if not interval_ends(expected.interval_ns[interval], cycle, expected.cycle_ns):
-        return False
-    # A bar of this cycle closes after the previous border.
-    if cycle - expected.cycle_ns >= expected.listed_until[symbol] or cycle < expected.listed_from[symbol]:
-        return False
-    calendar = expected.calendar[symbol]
-    if not _opens_within(expected.opened[calendar], cycle, expected.cycle_ns):
+def _is_session(opened: Int64, holidays: Int64, cycle: int, cycle_ns: int) -> bool:
+    """True when a bar may close in the cycle, and it is not of a holiday."""
+    if not _opens_within(opened, cycle, cycle_ns):
         return False
     day = (cycle - 1) // DAY
-    for holiday in expected.holidays[calendar]:
+    for holiday in holidays:
         if holiday == day:
             return False
     return True
 
 
 @njit(cache=True)
-def count_expected(expected: Expectations, cycle: int) -> int:
-    """How many (interval, symbol) pairs should report in ``cycle``."""
+def mark_expected(expected: Expectations, cycle: int, marks: Bool) -> int:
+    """Fills ``marks`` [K, S] with who should report a final bar in ``cycle`` and counts them."""
+    uses, calendar, opened, holidays = expected.uses, expected.calendar, expected.opened, expected.holidays
+    listed_from, listed_until, cycle_ns = expected.listed_from, expected.listed_until, expected.cycle_ns
+    asked, in_session = -1, False
     count = 0
-    intervals, symbols = expected.uses.shape
-    for interval in range(intervals):
-        if interval_ends(expected.interval_ns[interval], cycle, expected.cycle_ns):
-            for symbol in range(symbols):
-                if is_expected(expected, interval, symbol, cycle):
-                    count += 1
+    for interval in range(uses.shape[0]):
+        ends = interval_ends(expected.interval_ns[interval], cycle, cycle_ns)
+        for symbol in range(uses.shape[1]):
+            marks[interval, symbol] = False
+            # A bar of this cycle closes after the previous border.
+            listed = listed_from[symbol] <= cycle and cycle - cycle_ns < listed_until[symbol]
+            if not (ends and listed and uses[interval, symbol]):
+                continue
+            if calendar[symbol] != asked:  # symbols of one calendar mostly stand together
+                asked = calendar[symbol]
+                in_session = _is_session(opened[asked], holidays[asked], cycle, cycle_ns)
+            if in_session:
+                marks[interval, symbol] = True
+                count += 1
     return count
 
 
 @njit(cache=True)
-def mark_expected(expected: Expectations, cycle: int, marks: Bool) -> int:
-    """Fills ``marks`` [K, S] with who should report in ``cycle`` and counts them."""
-    count = 0
-    for interval in range(marks.shape[0]):
-        for symbol in range(marks.shape[1]):
-            marks[interval, symbol] = is_expected(expected, interval, symbol, cycle)
-            count += marks[interval, symbol]
-    return count
+def count_expected(expected: Expectations, cycle: int) -> int:
+    """How many (interval, symbol) pairs should report in ``cycle``."""
+    return mark_expected(expected, cycle, np.empty(expected.uses.shape, np.bool_))

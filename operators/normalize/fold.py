@@ -53,123 +53,169 @@ class Folded(NamedTuple):
 
 def fold(integers: Int64, floats: Float64, intervals: int, symbols: int) -> Folded:
     """Folds rows whose cycles are closed. Any order of rows of one event time gives the same result."""
-    cycle, ts = integers[CYCLE], integers[TS]
-    if len(cycle) > 1 and ((np.diff(ts) < 0).any() or (np.diff(cycle) < 0).any()):
-        order = np.lexsort((ts, cycle))
-        integers, floats = np.ascontiguousarray(integers[:, order]), np.ascontiguousarray(floats[:, order])
-        cycle = integers[CYCLE]
-    new = np.empty(len(cycle), np.bool_)
-    if len(cycle):
-        new[0] = True
-        np.not_equal(cycle[1:], cycle[:-1], out=new[1:])
-    row_cycle = np.cumsum(new) - 1
-    cycles = cycle[new].copy()
-    count = len(cycles)
+    in_order, count = _survey(integers)
+    if not in_order:
+        order = np.lexsort((integers[TS], integers[CYCLE]))
+        integers, floats = np.take(integers, order, axis=1), np.take(floats, order, axis=1)
+        _, count = _survey(integers)
+    offsets = np.empty((2, count), np.int64)
+    prices = np.empty((3, count, symbols))
     folded = Folded(
-        cycles=cycles,
-        first_offset=np.full(count, 2**62, np.int64),
-        last_offset=np.full(count, -1, np.int64),
-        bars=np.full((intervals, 5, count, symbols), np.nan),
-        quotes=np.full((4, count, symbols), np.nan),
-        open=np.full((count, symbols), np.nan),
-        close=np.full((count, symbols), np.nan),
-        volume=np.full((count, symbols), np.nan),
-        fresh=np.zeros((count, symbols), np.bool_),
+        cycles=np.empty(count, np.int64),
+        first_offset=offsets[0],
+        last_offset=offsets[1],
+        bars=np.empty((intervals, 5, count, symbols)),
+        quotes=np.empty((4, count, symbols)),
+        open=prices[0],
+        close=prices[1],
+        volume=prices[2],
+        fresh=np.empty((count, symbols), np.bool_),
     )
-    _fold_rows(integers, floats, row_cycle, folded)
+    _fold_rows(integers, floats, folded)
     return folded
 
 
 @njit(cache=True)
-def _fold_rows(integers: Int64, floats: Float64, row_cycle: Int64, out: Folded) -> None:
+def _survey(integers: Int64) -> tuple[bool, int]:
+    """Whether rows stand in the order of cycle and event time, and how many changes of cycle there are, plus one."""
     rows = integers.shape[1]
-    intervals, symbols = out.bars.shape[0], out.bars.shape[3]
+    in_order = True
+    count = 1 if rows else 0
+    for row in range(1, rows):
+        if integers[CYCLE, row] != integers[CYCLE, row - 1]:
+            count += 1
+        if integers[CYCLE, row] < integers[CYCLE, row - 1] or integers[TS, row] < integers[TS, row - 1]:
+            in_order = False
+    return in_order, count
+
+
+@njit(cache=True)
+def _superseded(integers: Int64, intervals: int, symbols: int) -> Bool:
+    """[n] bars and quotes that another one of the same event time corrects: the later sequence number wins."""
     winner = np.full((intervals + 1, symbols), -1, np.int64)
-    superseded = np.zeros(rows, np.bool_)
-    for row in range(rows):
-        line = integers[INTERVAL, row] if integers[KIND, row] == BAR else intervals
-        if integers[KIND, row] != BAR and integers[KIND, row] != QUOTE:
+    superseded = np.zeros(integers.shape[1], np.bool_)
+    for row in range(integers.shape[1]):
+        kind = integers[KIND, row]
+        if kind != BAR and kind != QUOTE:
             continue
+        line = integers[INTERVAL, row] if kind == BAR else intervals
         symbol = integers[SYMBOL, row]
         last = winner[line, symbol]
-        # The same event with a later sequence number corrects the earlier one.
-        if last >= 0 and row_cycle[last] == row_cycle[row] and integers[TS, last] == integers[TS, row]:
-            if integers[SEQ, row] >= integers[SEQ, last]:
-                superseded[last] = True
-                winner[line, symbol] = row
-            else:
-                superseded[row] = True
-        else:
-            winner[line, symbol] = row
+        same = last >= 0 and integers[TS, last] == integers[TS, row] and integers[CYCLE, last] == integers[CYCLE, row]
+        if same and integers[SEQ, row] < integers[SEQ, last]:
+            superseded[row] = True
+            continue
+        if same:
+            superseded[last] = True
+        winner[line, symbol] = row
+    return superseded
+
+
+@njit(cache=True)
+def _fold_rows(integers: Int64, floats: Float64, out: Folded) -> None:
+    # Taken out of their tuple once: an array that is taken out is counted each time.
+    cycles, first_offset, last_offset, bars, quotes = (
+        out.cycles,
+        out.first_offset,
+        out.last_offset,
+        out.bars,
+        out.quotes,
+    )
+    opened, close, volume = out.open, out.close, out.volume
+    for values in (opened, close, volume):
+        values[:] = np.nan
+    bars[:] = np.nan
+    quotes[:] = np.nan
+    rows = integers.shape[1]
+    intervals, symbols = bars.shape[0], bars.shape[3]
+    superseded = _superseded(integers, intervals, symbols)
     traded = np.zeros(symbols)
+    c = -1
     for row in range(rows):
-        c, symbol, kind = row_cycle[row], integers[SYMBOL, row], integers[KIND, row]
-        if row == 0 or row_cycle[row - 1] != c:
+        symbol, kind, offset = integers[SYMBOL, row], integers[KIND, row], integers[OFFSET, row]
+        if row == 0 or integers[CYCLE, row] != integers[CYCLE, row - 1]:
+            c += 1
+            cycles[c] = integers[CYCLE, row]
+            first_offset[c] = last_offset[c] = offset
             traded[:] = 0.0
-        out.first_offset[c] = min(out.first_offset[c], integers[OFFSET, row])
-        out.last_offset[c] = max(out.last_offset[c], integers[OFFSET, row])
+        first_offset[c] = min(first_offset[c], offset)
+        last_offset[c] = max(last_offset[c], offset)
         if superseded[row]:
             continue
         if kind == BAR:
-            _merge_bar(out.bars[integers[INTERVAL, row]], c, symbol, floats, row)
+            _merge_bar(bars, integers[INTERVAL, row], c, symbol, floats, row)
         elif kind == QUOTE:
-            out.quotes[0, c, symbol] = floats[LOW, row]
-            out.quotes[1, c, symbol] = floats[HIGH, row]
-            out.quotes[2, c, symbol] = floats[OPEN, row]
-            out.quotes[3, c, symbol] = floats[CLOSE, row]
+            quotes[0, c, symbol] = floats[LOW, row]
+            quotes[1, c, symbol] = floats[HIGH, row]
+            quotes[2, c, symbol] = floats[OPEN, row]
+            quotes[3, c, symbol] = floats[CLOSE, row]
         else:
-            _merge_trade(out, traded, c, symbol, floats, row)
-    _prices(out)
+            _merge_trade(opened, close, volume, traded, c, symbol, floats[CLOSE, row], floats[VOLUME, row])
+    _prices(bars, quotes, opened, close, volume, out.fresh)
 
 
-@njit(cache=True)
-def _merge_bar(bars: Float64, c: int, symbol: int, floats: Float64, row: int) -> None:
-    if np.isnan(bars[CLOSE, c, symbol]):
+@njit(cache=True, inline="always")
+def _merge_bar(bars: Float64, interval: int, c: int, symbol: int, floats: Float64, row: int) -> None:
+    if np.isnan(bars[interval, CLOSE, c, symbol]):
         for column in range(5):
-            bars[column, c, symbol] = floats[column, row]
-        return
-    bars[HIGH, c, symbol] = max(bars[HIGH, c, symbol], floats[HIGH, row])
-    bars[LOW, c, symbol] = min(bars[LOW, c, symbol], floats[LOW, row])
-    bars[CLOSE, c, symbol] = floats[CLOSE, row]
-    if not np.isnan(floats[VOLUME, row]):
-        if np.isnan(bars[VOLUME, c, symbol]):
-            bars[VOLUME, c, symbol] = floats[VOLUME, row]
-        else:
-            bars[VOLUME, c, symbol] += floats[VOLUME, row]
+            bars[interval, column, c, symbol] = floats[column, row]
+    else:
+        bars[interval, HIGH, c, symbol] = max(bars[interval, HIGH, c, symbol], floats[HIGH, row])
+        bars[interval, LOW, c, symbol] = min(bars[interval, LOW, c, symbol], floats[LOW, row])
+        bars[interval, CLOSE, c, symbol] = floats[CLOSE, row]
+        if not np.isnan(floats[VOLUME, row]):
+            if np.isnan(bars[interval, VOLUME, c, symbol]):
+                bars[interval, VOLUME, c, symbol] = floats[VOLUME, row]
+            else:
+                bars[interval, VOLUME, c, symbol] += floats[VOLUME, row]
 
 
-@njit(cache=True)
-def _merge_trade(out: Folded, traded: Float64, c: int, symbol: int, floats: Float64, row: int) -> None:
-    price, size = floats[CLOSE, row], floats[VOLUME, row]
-    if np.isnan(out.close[c, symbol]):
-        out.open[c, symbol] = price
-        out.close[c, symbol] = price
-        out.volume[c, symbol] = 0.0
+@njit(cache=True, inline="always")
+def _merge_trade(
+    opened: Float64, close: Float64, volume: Float64, traded: Float64, c: int, symbol: int, price: float, size: float
+) -> None:
+    if np.isnan(close[c, symbol]):
+        opened[c, symbol] = price
+        close[c, symbol] = price
+        volume[c, symbol] = 0.0
         traded[symbol] = 0.0
     traded[symbol] += price * size
-    out.volume[c, symbol] += size
-    average = traded[symbol] / out.volume[c, symbol] if out.volume[c, symbol] > 0.0 else np.nan
+    volume[c, symbol] += size
+    average = traded[symbol] / volume[c, symbol] if volume[c, symbol] > 0.0 else np.nan
     if np.isfinite(average):
-        out.close[c, symbol] = average
+        close[c, symbol] = average
 
 
 @njit(cache=True)
-def _prices(out: Folded) -> None:
-    intervals, _, cycles, symbols = out.bars.shape
+def _prices(bars: Float64, quotes: Float64, opened: Float64, close: Float64, volume: Float64, fresh: Bool) -> None:
+    intervals, _, cycles, symbols = bars.shape
     for c in range(cycles):
         for symbol in range(symbols):
             found = False
             for interval in range(intervals):
-                if not np.isnan(out.bars[interval, CLOSE, c, symbol]):
-                    out.open[c, symbol] = out.bars[interval, OPEN, c, symbol]
-                    out.close[c, symbol] = out.bars[interval, CLOSE, c, symbol]
-                    out.volume[c, symbol] = out.bars[interval, VOLUME, c, symbol]
+                if not np.isnan(bars[interval, CLOSE, c, symbol]):
+                    opened[c, symbol] = bars[interval, OPEN, c, symbol]
+                    close[c, symbol] = bars[interval, CLOSE, c, symbol]
+                    volume[c, symbol] = bars[interval, VOLUME, c, symbol]
                     found = True
                     break
-            if not found and not np.isnan(out.quotes[0, c, symbol]):
-                middle = 0.5 * out.quotes[0, c, symbol] + 0.5 * out.quotes[1, c, symbol]
-                if np.isnan(out.close[c, symbol]):
-                    out.open[c, symbol] = middle
-                out.close[c, symbol] = middle
+            if not found and not np.isnan(quotes[0, c, symbol]):
+                middle = 0.5 * quotes[0, c, symbol] + 0.5 * quotes[1, c, symbol]
+                if np.isnan(close[c, symbol]):
+                    opened[c, symbol] = middle
+                close[c, symbol] = middle
                 found = True
-            out.fresh[c, symbol] = found or not np.isnan(out.close[c, symbol])
+            fresh[c, symbol] = found or not np.isnan(close[c, symbol])
+
+
+@njit(cache=True)
+def mark_fresh(close: Float64, fresh: Bool) -> int:
+    """Fills ``fresh`` [C, S] with where there is a close, and counts the cycles that have any."""
+    cycles = 0
+    for c in range(close.shape[0]):
+        found = False
+        for symbol in range(close.shape[1]):
+            fresh[c, symbol] = not np.isnan(close[c, symbol])
+            found |= fresh[c, symbol]
+        cycles += found
+    return cycles

@@ -25,7 +25,7 @@ from operators.frames import (
     MarketBlock,
 )
 from operators.normalize.calendar import expectations
-from operators.normalize.fold import Folded, fold
+from operators.normalize.fold import Folded, fold, mark_fresh
 from operators.normalize.jumps import HeldRow, JumpGate, PassedRows
 from operators.normalize.scan import (
     ACCEPTED,
@@ -45,6 +45,7 @@ from schemas.configuration.base import seconds_to_nanoseconds
 from schemas.reasons import Reason
 
 _OPEN_CYCLE_ROWS = 8
+_STATUSES = 4
 _CLOSINGS_AT_ONCE = 1024
 #: cells (cycles x symbols x intervals) folded at once
 _CELLS_AT_ONCE = 1_000_000
@@ -86,8 +87,14 @@ class GroupClock:
         )
         self._jumps = JumpGate(seconds_to_nanoseconds(time.max_jump_seconds), time.jump_confirmations)
         self._state = _initial_state(self._intervals, self._symbols, quality.window)
+        none = np.empty(0, np.int64)
         self._pending = np.empty((INTEGER_COLUMNS, 0), np.int64)
         self._pending_values = np.empty((5, 0))
+        # Loads the compiled passes before the first message.
+        nothing = PassedRows(self._pending, self._pending_values, none)
+        self._scan(np.empty((3, 0), np.int64), nothing, np.zeros(0, np.int8))
+        folded = fold(self._pending, self._pending_values, self._intervals, self._symbols)
+        mark_fresh(folded.close, folded.fresh)
 
     @property
     def closed_to(self) -> int:
@@ -126,44 +133,61 @@ class GroupClock:
         rows = integers.shape[1]
         status = np.zeros(rows, np.int8)
         ends, verdicts, actions = self._scan(block.flaws, passed, status)
-        late = np.flatnonzero(status == LATE).tolist()
-        # Cutting a payload out of the joined ones costs a pass over all of them: once for a block is enough.
-        payloads = block.payloads() if late else []
-        for row in late:
-            payload = passed.payloads.get(row) or payloads[int(integers[RECORD, row])]
+        counts: list[int] = np.bincount(status, minlength=_STATUSES).tolist()
+        for row in np.flatnonzero(status == LATE).tolist() if counts[LATE] else []:
+            payload = passed.payloads.get(row) or block.payloads[int(integers[RECORD, row])]
             dead.append((int(passed.read_at[row]), self._late(integers[:, row], payload)))
-        self._keep(integers, floats, status == ACCEPTED)
+        self._keep(integers, floats, None if counts[ACCEPTED] == rows else status == ACCEPTED)
         dead.sort(key=lambda d: (d[0], d[1].offset))
         return Closed(
             after_cycle=after,
             to_cycle=self.closed_to,
             parts=self._fold(ends, verdicts, actions),
-            duplicates=int((status == DUPLICATE).sum()),
+            duplicates=counts[DUPLICATE],
             dead_letters=[d for _, d in dead],
         )
 
     def _fold(self, ends: Int64, verdicts: np.ndarray, actions: Int64) -> list[tuple[Folded, np.ndarray, Int64]]:
-        closed = self._pending[CYCLE] <= self.closed_to
-        if not closed.any():
-            return []
-        integers, floats = self._pending[:, closed], self._pending_values[:, closed]
-        self._pending, self._pending_values = self._pending[:, ~closed], self._pending_values[:, ~closed]
-        cycles = np.unique(integers[CYCLE])
-        at_once = max(1, _CELLS_AT_ONCE // (self._symbols * self._intervals))
+        integers, floats = self._take_closed()
         parts: list[tuple[Folded, np.ndarray, Int64]] = []
-        for first in range(0, len(cycles), at_once):
-            last = cycles[min(first + at_once, len(cycles)) - 1]
-            part = (
-                (integers[CYCLE] >= cycles[first]) & (integers[CYCLE] <= last) if len(cycles) > at_once else slice(None)
-            )
-            folded = fold(integers[:, part], floats[:, part], self._intervals, self._symbols)
+        for columns in self._parts(integers[CYCLE]):
+            rows, values = integers, floats
+            if columns is not None:
+                rows, values = np.compress(columns, integers, axis=1), np.compress(columns, floats, axis=1)
+            folded = fold(rows, values, self._intervals, self._symbols)
             closing = np.searchsorted(ends, folded.cycles)
             parts.append((folded, verdicts[closing], actions[closing]))
         return parts
 
-    def _keep(self, integers: Int64, floats: Float64, accepted: Bool) -> None:
-        if not accepted.all():
-            integers, floats = integers[:, accepted], floats[:, accepted]
+    def _take_closed(self) -> tuple[Int64, Float64]:
+        """The waiting rows of closed cycles, which wait no longer. Columns stay in rows, as kernels are compiled."""
+        integers, floats = self._pending, self._pending_values
+        closed = integers[CYCLE] <= self.closed_to
+        number = int(np.count_nonzero(closed))
+        if number == 0:
+            return integers[:, :0], floats[:, :0]
+        if number == len(closed):
+            self._pending, self._pending_values = np.empty((INTEGER_COLUMNS, 0), np.int64), np.empty((5, 0))
+            return integers, floats
+        self._pending = np.compress(~closed, integers, axis=1)
+        self._pending_values = np.compress(~closed, floats, axis=1)
+        return np.compress(closed, integers, axis=1), np.compress(closed, floats, axis=1)
+
+    def _parts(self, cycle: Int64) -> list[Bool | None]:
+        """Which rows to fold together; None for all."""
+        at_once = max(1, _CELLS_AT_ONCE // max(1, self._symbols * self._intervals))
+        if len(cycle) <= at_once:
+            return [None] if len(cycle) else []
+        cycles = np.unique(cycle)
+        if len(cycles) <= at_once:
+            return [None]
+        firsts = range(0, len(cycles), at_once)
+        lasts = [cycles[min(first + at_once, len(cycles)) - 1] for first in firsts]
+        return [(cycle >= cycles[first]) & (cycle <= last) for first, last in zip(firsts, lasts, strict=True)]
+
+    def _keep(self, integers: Int64, floats: Float64, accepted: Bool | None) -> None:
+        if accepted is not None:
+            integers, floats = np.compress(accepted, integers, axis=1), np.compress(accepted, floats, axis=1)
         if self._pending.shape[1] == 0:
             self._pending, self._pending_values = integers, floats
         elif integers.shape[1]:

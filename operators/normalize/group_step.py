@@ -25,7 +25,7 @@ from operators.frames import (
     StrategyEvent,
 )
 from operators.intents import no_intents
-from operators.normalize.fold import Folded
+from operators.normalize.fold import Folded, mark_fresh
 from operators.normalize.group_clock import GroupClock
 from operators.plan import Plan
 from operators.strategy_evaluate.runtime import EvaluationWatch, StrategyRuntime
@@ -143,17 +143,14 @@ class GroupStep:
         """The folded bars by interval, each over the cycles that have any."""
         blocks: list[BarBlock] = []
         for interval in range(len(self._plan.intervals)):
-            bars = folded.bars[interval]
-            fresh = ~np.isnan(bars[CLOSE])
-            rows = fresh.any(axis=1)
-            if not rows.any():
+            bars, quotes, cycles = folded.bars[interval], folded.quotes, folded.cycles
+            fresh = np.empty(bars.shape[1:], np.bool_)
+            with_bars = mark_fresh(bars[CLOSE], fresh)
+            if with_bars == 0:
                 continue
-            if rows.all():
-                quotes = folded.quotes
-                cycles = folded.cycles
-            else:
-                bars, fresh, quotes = bars[:, rows], fresh[rows], folded.quotes[:, rows]
-                cycles = folded.cycles[rows]
+            if with_bars < len(cycles):
+                rows = fresh.any(axis=1)
+                bars, fresh, quotes, cycles = bars[:, rows], fresh[rows], quotes[:, rows], cycles[rows]
             blocks.append(
                 BarBlock(interval, cycles, bars[OPEN], bars[HIGH], bars[LOW], bars[CLOSE], bars[VOLUME], fresh, *quotes)
             )

@@ -11,8 +11,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numba import njit
 
-from operators.frames import INTERVAL, KIND, OFFSET, RECORD, SEQ, SYMBOL, TICK, TS, Float64, Int64, MarketBlock
+from operators.frames import (
+    BEGINNING,
+    INTERVAL,
+    KIND,
+    OFFSET,
+    RECORD,
+    SEQ,
+    SYMBOL,
+    TICK,
+    TS,
+    Float64,
+    Int64,
+    MarketBlock,
+)
 
 _IDENTITY = [KIND, SYMBOL, INTERVAL, TS, SEQ]
 
@@ -62,17 +76,14 @@ class JumpGate:
         if len(ts) == 0:
             return PassedRows(integers, floats, integers[OFFSET])
         if not self.held:
-            reach = np.maximum.accumulate(ts)
-            before = np.empty_like(reach)
-            before[0] = self.latest if self.latest is not None else reach[0]
-            before[1:] = np.maximum(reach[:-1], before[0])
-            if not (ts - self._max_jump > before).any():
-                self.latest = int(max(reach[-1], before[0]))
+            latest = _latest_without_jumps(ts, int(ts[0]) if self.latest is None else self.latest, self._max_jump)
+            if latest != BEGINNING:
+                self.latest = latest
                 return PassedRows(integers, floats, integers[OFFSET])
         return self._row_by_row(block)
 
     def _row_by_row(self, block: MarketBlock) -> PassedRows:
-        integers, floats, raw = block.integers, block.floats, block.payloads()
+        integers, floats, raw = block.integers, block.floats, block.payloads
         passed: list[tuple[Int64, Float64, int]] = []
         payloads: dict[int, bytes] = {}
         refused: list[HeldRow] = []
@@ -129,3 +140,13 @@ class JumpGate:
             else:
                 kept.append(h)
         self.held = kept
+
+
+@njit(cache=True)
+def _latest_without_jumps(ts: Int64, latest: int, max_jump: int) -> int:
+    """The latest event time after these rows; BEGINNING when one of them jumps."""
+    for row in range(len(ts)):
+        if ts[row] - max_jump > latest:
+            return BEGINNING
+        latest = max(latest, ts[row])
+    return int(latest)

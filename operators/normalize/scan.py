@@ -98,23 +98,21 @@ def border(ts: int, cycle_ns: int) -> int:
 
 
 @njit(cache=True, inline="always")
-def _note_quality(state: ScanState, symbol: int, flaws: int) -> None:
-    at = state.ring_at[symbol]
-    width = state.ring.shape[1]
-    if state.ring_count[symbol] == width:
-        old = state.ring[symbol, at]
-        for bit in range(FLAWS):
-            if old & (1 << bit):
-                state.flaw_counts[symbol, bit] -= 1
+def _note_quality(
+    ring: np.ndarray, ring_at: Int64, ring_count: Int64, flaw_counts: Int64, symbol: int, flaws: int
+) -> None:
+    at = ring_at[symbol]
+    width = ring.shape[1]
+    old = np.int64(0)
+    if ring_count[symbol] == width:
+        old = np.int64(ring[symbol, at])
     else:
-        state.ring_count[symbol] += 1
-    state.ring[symbol, at] = flaws
-    state.ring_at[symbol] = 0 if at == width - 1 else at + 1
-    for bit in range(FLAWS):
-        if flaws & (1 << bit):
-            state.flaw_counts[symbol, bit] += 1
-    if flaws & FLAW_ACTION:
-        state.actions[symbol] += 1
+        ring_count[symbol] += 1
+    ring[symbol, at] = flaws
+    ring_at[symbol] = 0 if at == width - 1 else at + 1
+    if old | flaws:
+        for bit in range(FLAWS):
+            flaw_counts[symbol, bit] += ((flaws >> bit) & 1) - ((old >> bit) & 1)
 
 
 @njit(cache=True)
@@ -162,7 +160,7 @@ def _first_complete(state: ScanState) -> int:
     return at if at < state.clock[OPEN_CYCLES] and state.missing[at] == 0 else -1
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _advance(state: ScanState, rules: ScanRules, expected: Expectations) -> bool:
     """Closes what the watermark and completeness allow; True when anything closed."""
     clock = state.clock
@@ -227,47 +225,44 @@ def _same_event(left: Int64, a: int, right: Int64, b: int) -> bool:
 
 
 @njit(cache=True, inline="always")
-def _classify(state: ScanState, rules: ScanRules, integers: Int64, status: np.ndarray, row: int, pending: Int64) -> int:
-    """Duplicate, late or accepted; keeps the last event per interval and symbol, and the quality ring."""
-    kind, symbol, ts, seq = integers[KIND, row], integers[SYMBOL, row], integers[TS, row], integers[SEQ, row]
-    lines = state.last_ts.shape[0]
-    line = integers[INTERVAL, row] if kind == BAR else (lines - 2 if kind == QUOTE else lines - 1)
-    flaws = FLAW_STALE if integers[RECORD_TS, row] - ts > rules.staleness_ns else 0
-    verdict = ACCEPTED
-    last = state.last_ts[line, symbol]
-    newest = ts > last or (ts == last and seq > state.last_seq[line, symbol])
-    if kind == OTHER:
-        verdict = TIME_ONLY
-    elif newest:
-        state.last_ts[line, symbol] = ts
-        state.last_seq[line, symbol] = seq
-    elif ts == last and seq == state.last_seq[line, symbol]:
-        verdict = DUPLICATE
-    elif ts < last:
-        flaws |= FLAW_NON_MONOTONIC
-    if verdict == ACCEPTED:
-        # What the watermark has passed is late, though its cycle may be open: a tick promised that nothing follows.
-        if integers[CYCLE, row] <= state.clock[CLOSED_TO] or ts <= state.clock[PASSED]:
-            verdict = LATE
-        # Only rows of open cycles are looked through: which closed ones are at hand depends on the block.
-        elif not newest and _seen_before(integers, status, row, pending):
-            verdict = DUPLICATE
-    if verdict == DUPLICATE:
-        flaws |= FLAW_DUPLICATE
-    _note_quality(state, symbol, flaws)
-    return verdict
+def _newer(last_ts: Int64, last_seq: Int64, line: int, symbol: int, ts: int, seq: int) -> int:
+    """1 for an event after the last one of its symbol, which it becomes; 0 for the same event, -1 for another."""
+    last = last_ts[line, symbol]
+    if ts > last or (ts == last and seq > last_seq[line, symbol]):
+        last_ts[line, symbol] = ts
+        last_seq[line, symbol] = seq
+        return 1
+    return 0 if ts == last and seq == last_seq[line, symbol] else -1
 
 
 @njit(cache=True, inline="always")
-def _report(state: ScanState, interval_ns: Int64, integers: Int64, row: int, at: int) -> bool:
+def _classify(
+    newer: int, passed: bool, goes_back: bool, integers: Int64, status: np.ndarray, row: int, pending: Int64
+) -> tuple[int, int]:
+    """Duplicate, late or accepted, and the flaws that go with it. ``newer`` is what :func:`_newer` said."""
+    if newer == 0:
+        return DUPLICATE, FLAW_DUPLICATE
+    found = FLAW_NON_MONOTONIC if newer < 0 and goes_back else 0
+    # What the watermark has passed is late, though its cycle may be open: a tick promised that nothing follows.
+    if passed:
+        return LATE, found
+    # Only rows of open cycles are looked through: which closed ones are at hand depends on the block.
+    if newer < 0 and _seen_before(integers, status, row, pending):
+        return DUPLICATE, found | FLAW_DUPLICATE
+    return ACCEPTED, found
+
+
+@njit(cache=True, inline="always")
+def _report(
+    awaited: Bool, missing: Int64, interval_ns: Int64, at: int, interval: int, symbol: int, ts: int, cycle: int
+) -> bool:
     """Notes a final bar; True when it was the last one that its cycle waited for."""
-    interval, symbol = integers[INTERVAL, row], integers[SYMBOL, row]
     # Of several bars inside one cycle only the last completes it.
-    if not state.awaited[at, interval, symbol] or integers[TS, row] <= integers[CYCLE, row] - interval_ns[interval]:
+    if not awaited[at, interval, symbol] or ts <= cycle - interval_ns[interval]:
         return False
-    state.awaited[at, interval, symbol] = False
-    state.missing[at] -= 1
-    return bool(state.missing[at] == 0)
+    awaited[at, interval, symbol] = False
+    missing[at] -= 1
+    return bool(missing[at] == 0)
 
 
 @njit(cache=True)
@@ -290,14 +285,21 @@ def scan(
     closed. Returns (next row, next flaw, closings written); a next row below the number of rows means that ``closings``
     or the open-cycle table is full: call again from there with room.
     """
-    rows = integers.shape[1]
+    # Taken out of their tuples once: an array that is taken out is counted each time.
+    clock, last_ts, last_seq = state.clock, state.last_ts, state.last_seq
+    open_cycle, missing, awaited = state.open_cycle, state.missing, state.awaited
+    ring, ring_at, ring_count, flaw_counts = state.ring, state.ring_at, state.ring_count, state.flaw_counts
+    interval_ns, closed_to, degraded = expected.interval_ns, closings.closed_to, closings.degraded
+    actions, actions_then = state.actions, closings.actions
+    rows, lines = integers.shape[1], last_ts.shape[0]
     closed = 0
-    clock = state.clock
+    at, at_cycle = 0, BEGINNING  # the row of the open-cycle table that was used last
     for row in range(start, rows):
-        if closed == len(closings.closed_to) or clock[OPEN_CYCLES] == len(state.open_cycle):
+        if closed == len(closed_to) or clock[OPEN_CYCLES] == len(open_cycle):
             return row, flaw, closed
         while flaw < flaws.shape[1] and flaws[0, flaw] < read_at[row]:
-            _note_quality(state, flaws[1, flaw], flaws[2, flaw])
+            _note_quality(ring, ring_at, ring_count, flaw_counts, flaws[1, flaw], flaws[2, flaw])
+            actions[flaws[1, flaw]] += (flaws[2, flaw] & FLAW_ACTION) != 0
             flaw += 1
         kind, ts = integers[KIND, row], integers[TS, row]
         complete = False
@@ -305,22 +307,37 @@ def scan(
         if kind == TICK:
             status[row] = TIME_ONLY
         else:
-            integers[CYCLE, row] = border(ts, rules.cycle_ns)
-            status[row] = _classify(state, rules, integers, status, row, pending)
-            if status[row] == ACCEPTED:
-                at = _open_row(state, expected, integers[CYCLE, row])
+            symbol, interval, seq = integers[SYMBOL, row], integers[INTERVAL, row], integers[SEQ, row]
+            cycle = border(ts, rules.cycle_ns)
+            integers[CYCLE, row] = cycle
+            verdict, found = TIME_ONLY, 0
+            if kind != OTHER:
+                line = interval if kind == BAR else (lines - 2 if kind == QUOTE else lines - 1)
+                newer = _newer(last_ts, last_seq, line, symbol, ts, seq)
+                passed = cycle <= clock[CLOSED_TO] or ts <= clock[PASSED]
+                verdict, found = _classify(newer, passed, ts < last_ts[line, symbol], integers, status, row, pending)
+            if integers[RECORD_TS, row] - ts > rules.staleness_ns:
+                found |= FLAW_STALE
+            status[row] = verdict
+            _note_quality(ring, ring_at, ring_count, flaw_counts, symbol, found)
+            if verdict == ACCEPTED:
+                if cycle != at_cycle:
+                    at, at_cycle = _open_row(state, expected, cycle), cycle
                 if kind == BAR:
-                    complete = _report(state, expected.interval_ns, integers, row, at)
+                    complete = _report(awaited, missing, interval_ns, at, interval, symbol, ts, cycle)
             reaches = ts - rules.lateness_ns - 1
         if reaches > clock[PASSED]:
             clock[PASSED] = reaches
         if complete or clock[PASSED] - rules.cycle_ns >= clock[CLOSED_TO]:
             if _advance(state, rules, expected):
-                _verdict(state, rules, closings.degraded[closed])
-                closings.actions[closed] = state.actions
-                closings.closed_to[closed] = clock[CLOSED_TO]
+                at_cycle = BEGINNING
+                _verdict(state, rules, degraded[closed])
+                for symbol in range(len(actions)):
+                    actions_then[closed, symbol] = actions[symbol]
+                closed_to[closed] = clock[CLOSED_TO]
                 closed += 1
     while flaw < flaws.shape[1]:
-        _note_quality(state, flaws[1, flaw], flaws[2, flaw])
+        _note_quality(ring, ring_at, ring_count, flaw_counts, flaws[1, flaw], flaws[2, flaw])
+        actions[flaws[1, flaw]] += (flaws[2, flaw] & FLAW_ACTION) != 0
         flaw += 1
     return rows, flaw, closed

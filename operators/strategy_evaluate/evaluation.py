@@ -27,9 +27,12 @@ class _Block:
     bars: BarBlock
     features: tuple[Float64, ...]
     ready: Bool
-    evaluated: Bool
     changes: list[Changes] = field(default_factory=list)
     events: list[StrategyEvent] = field(default_factory=list)
+
+    def evaluated(self, first: int, last: int) -> Bool:
+        """Which of these rows have any bar."""
+        return np.asarray(self.bars.fresh[first:last].any(axis=1))
 
 
 class ScheduleEvaluation:
@@ -77,7 +80,7 @@ class ScheduleEvaluation:
         """Evaluates a read-only block given in this schedule's columns; rows of the changes are rows of the block."""
         required = tuple(features[i] for i in self._required)
         ready = ready_mask(bars, required, self.seen, self.schedule.warmup_bars)
-        block = _Block(bars, features, ready, np.asarray(bars.fresh.any(axis=1)))
+        block = _Block(bars, features, ready)
         end = len(bars)
         if self.quarantined_from is not None:
             end = int(np.searchsorted(bars.cycles, self.quarantined_from))
@@ -109,13 +112,14 @@ class ScheduleEvaluation:
     def _first_due(self, block: _Block, row: int) -> int:
         """First row from ``row`` on with a bar to evaluate at or after the circuit's end; the rest is skipped."""
         first = max(row, int(np.searchsorted(block.bars.cycles, self.circuit.open_until)))
-        due = np.flatnonzero(block.evaluated[first:])
+        due = np.flatnonzero(block.evaluated(first, len(block.bars)))
         return first + int(due[0]) if len(due) else len(block.bars)
 
     def _whole(self, block: _Block, first: int, last: int) -> bool:
         """Evaluates rows first..last-1 at once; False when something failed, with the state as before."""
-        ready = block.ready[first:last]
-        features = tuple(f[first:last] for f in block.features)
+        ready, features = block.ready, block.features
+        if (first, last) != (0, len(block.bars)):
+            ready, features = ready[first:last], tuple(f[first:last] for f in features)
         try:
             targets = self.isolated.step(cycles_of(block.bars, first, last), features, ready)
             faults = unusable(targets, ready)
@@ -126,13 +130,13 @@ class ScheduleEvaluation:
             self.isolated.rewind()
             return False
         self._keep(block, self.standing.apply(targets, ready), first)
-        if block.evaluated[first:last].any():
+        if self.circuit.errors and block.evaluated(first, last).any():
             self.circuit.success()
         return True
 
     def _cycle(self, block: _Block, row: int) -> None:
         """Evaluates one row by itself, with its own verdict for the circuit."""
-        if not block.evaluated[row]:
+        if not block.evaluated(row, row + 1)[0]:
             return
         ready = block.ready[row : row + 1]
         features = tuple(f[row : row + 1] for f in block.features)

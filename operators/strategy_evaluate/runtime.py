@@ -91,12 +91,14 @@ class StrategyRuntime:
                 continue
             bars = read_only(block)
             features = self._engines[bars.interval].step(bars)
+            count = int(np.count_nonzero(bars.fresh))
             for evaluation, columns in self._evaluations[bars.interval]:
                 own = tuple(_columns(features[f], columns) for f in evaluation.declared)
                 own_bars = bars if columns is None else read_only(symbols_of(bars, columns))
                 changes, told = self._evaluate(evaluation, own_bars, own)
                 index = evaluation.schedule.index
-                self.evaluated[index] = self.evaluated.get(index, 0) + int(np.count_nonzero(own_bars.fresh))
+                own_count = count if columns is None else int(np.count_nonzero(own_bars.fresh))
+                self.evaluated[index] = self.evaluated.get(index, 0) + own_count
                 before = _columns(self._last_close[bars.interval], columns)
                 pieces += [self._intents(evaluation, own_bars, own, before, c) for c in changes if len(c.row)]
                 events += told
@@ -122,16 +124,17 @@ class StrategyRuntime:
         missing = np.full(n, np.nan)
         notional = evaluation.schedule.strategy.unit == "notional"
         values = np.full((n, self.plan.feature_width), np.nan)
+        places = c.row * len(evaluation.symbols) + c.column
         for i, feature in enumerate(features):
-            values[:, i] = feature[c.row, c.column]
+            values[:, i] = feature.take(places)
         return Intents(
-            cycle=bars.cycles[c.row],
+            cycle=bars.cycles.take(c.row),
             schedule=np.full(n, evaluation.schedule.index, np.int32),
-            symbol=evaluation.symbols[c.column],
+            symbol=evaluation.symbols.take(c.column),
             strength=missing if notional else c.value,
             notional=c.value if notional else missing,
             confidence=c.confidence,
-            price=_price(bars, before, c.row, c.column),
+            price=_price(bars.close, bars.fresh, before, c.row, c.column),
             features=values,
         )
 
@@ -139,8 +142,11 @@ class StrategyRuntime:
         for interval, engine in self._engines.items():
             bars = read_only(silent_block(interval, engine.symbols))
             engine.step(bars)
+            nowhere = np.empty(0, np.int64)
             _remember_close(bars.close, bars.fresh, self._last_close[interval])
-            for evaluation, _ in self._evaluations[interval]:
+            for evaluation, columns in self._evaluations[interval]:
+                before = _columns(self._last_close[interval], columns)
+                _price(bars.close, bars.fresh, before, nowhere, nowhere)
                 evaluation.warm(interval)
 
     def snapshot(self) -> dict[str, Any]:
@@ -204,12 +210,15 @@ def _columns(values: Float64, columns: Int32 | None) -> Float64:
     return taken
 
 
-def _price(bars: BarBlock, before: Float64, row: Int64, column: Int64) -> Float64:
+@kernel
+def _price(close: Float64, fresh: Bool, before: Float64, row: Int64, column: Int64) -> Float64:
     """The close of each row and column; where the symbol has no bar there, its last close before."""
-    price = bars.close[row, column]
-    for i in np.flatnonzero(~bars.fresh[row, column]):
-        earlier = np.flatnonzero(bars.fresh[: row[i], column[i]])
-        price[i] = bars.close[earlier[-1], column[i]] if len(earlier) else before[column[i]]
+    price = np.empty(len(row))
+    for i in range(len(row)):
+        at, symbol = row[i], column[i]
+        while at >= 0 and not fresh[at, symbol]:
+            at -= 1
+        price[i] = close[at, symbol] if at >= 0 else before[symbol]
     return price
 
 
