@@ -47,7 +47,7 @@ class Decisions:
             [self.portfolio],
             self.decisions_topic,
             self.orders_topic,
-            lambda portfolio, sequence, body_hash: Envelope(code_version="1"),
+            lambda *_: Envelope(code_version="1"),
             **settings,
         )
 
