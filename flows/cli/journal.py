@@ -66,7 +66,7 @@ def verify(
     """Check a journal offline; exits 0 ok, 1 broken, 2 unusable, and names the first bad sequence."""
     from flows.journal.verify import verify as verify_journal
 
-    found = verify_journal(run, orders=orders, heads=_heads(head or []))
+    found = verify_journal(run, orders=orders, heads=parse_heads(head or []))
     if json:
         emit(found, True)
     else:
@@ -78,7 +78,8 @@ def verify(
     raise typer.Exit(int(found.exit_code))
 
 
-def _heads(given: list[str]) -> dict[str, Head]:
+def parse_heads(given: list[str]) -> dict[str, Head]:
+    """Anchored decisions by portfolio, from ``portfolio:sequence:hash``; raises InvalidInput for another form."""
     from flows.errors import InvalidInput
     from flows.journal.verify import Head
 

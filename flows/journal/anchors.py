@@ -9,16 +9,21 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Struct
 
 from flows.journal.keys import KeyRing
-from flows.journal.reader import JournalUnusable, TruncatedStream, raw_lines
+from flows.journal.reader import JournalUnusable, TruncatedStream, raw_lines, read_decisions
 from flows.journal.seals import is_signed, sign
 from schemas.canonical import canonical_json
 
+if TYPE_CHECKING:
+    from schemas.configuration import Configuration
+
+#: How long a topic may take to have an anchor.
+DELIVERY_SECONDS: Final = 30.0
 _PURPOSE: Final = b"weir-anchor-v1"
 
 
@@ -75,6 +80,43 @@ def append_anchors(path: Path, anchors: Sequence[Anchor], keys: KeyRing) -> int:
         file.flush()
         os.fsync(file.fileno())
     return len(new)
+
+
+def head_anchors(journal: Path) -> list[Anchor]:
+    """The last decision of each portfolio; raises as :func:`flows.journal.reader.read_decisions`."""
+    heads: dict[str, Anchor] = {}
+    for line in read_decisions(journal):
+        heads[line.portfolio] = Anchor(
+            cycle=line.cycle, hash=line.hash, portfolio=line.portfolio, sequence=line.sequence
+        )
+    return [head for _, head in sorted(heads.items())]
+
+
+def publish_anchors(configuration: Configuration, topic: str, anchors: Sequence[Anchor], keys: KeyRing) -> int:
+    """Writes anchors to a Kafka topic, keyed by portfolio, durably; returns how many.
+
+    Raises:
+        Unavailable: a record could not be delivered.
+    """
+    from confluent_kafka import KafkaError, Message, Producer
+
+    from flows.exit_codes import Unavailable
+    from flows.kafka.settings import producer_config
+    from flows.topics import client_settings
+
+    failed: list[str] = []
+
+    def on_delivery(error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            failed.append(error.str())
+
+    producer = Producer(producer_config(client_settings(configuration)))
+    for anchor in anchors:
+        producer.produce(topic, anchor_line(anchor, keys), anchor.portfolio.encode(), on_delivery=on_delivery)
+    left = producer.flush(DELIVERY_SECONDS)
+    if failed or left:
+        raise Unavailable(f"topic {topic}: {failed[0] if failed else f'{left} anchors not delivered'}")
+    return len(anchors)
 
 
 def read_anchors(path: Path, keys: KeyRing) -> list[Anchor]:

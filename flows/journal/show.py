@@ -127,9 +127,29 @@ def verification_view(result: Verification) -> RenderableType:
     colour = {Outcome.OK: "green", Outcome.BROKEN: "red", Outcome.UNUSABLE: "yellow"}[result.outcome]
     counted = f"{result.decisions:,} decisions" + (f", {result.orders:,} orders" if result.orders_checked else "")
     parts: list[RenderableType] = [Text.assemble((result.outcome.value.upper(), f"bold {colour}"), f"  {counted}")]
+    parts.append(Text(f"  {_signatures(result)}; {_segments(result)}"))
     parts += [Text(f"  {f.verdict.value}: {f.text}") for f in result.findings]
     parts += [Text(f"  head of {name}: {h.sequence} {h.hash}", style="dim") for name, h in result.heads.items()]
     return Group(*parts)
+
+
+def _signatures(result: Verification) -> str:
+    if not result.signed:
+        return "UNSIGNED"
+    checked = f"{result.verified:,} verified" if result.verified else "NOT CHECKED (no HMAC key given)"
+    rest = f", {result.unsigned:,} unsigned" if result.unsigned else ""
+    used = sorted({key for row in result.keys.values() for _, key in row if key is not None})
+    return f"{result.signed:,} signed by {', '.join(used)}, {checked}{rest}"
+
+
+def _segments(result: Verification) -> str:
+    if not result.segments:
+        return "no segment ends: what was cut off at the end cannot be seen" if not result.anchors else (
+            f"compared with {result.anchors} anchor(s)"
+        )  # fmt: skip
+    checked = f"{result.sealed:,} signed by a known key" if result.sealed else "signatures of ends NOT CHECKED"
+    anchors = f"; compared with {result.anchors} anchor(s)" if result.anchors else ""
+    return f"{result.segments:,} segments, {checked}{anchors}"
 
 
 def difference_view(result: Difference, left: str, right: str) -> RenderableType:

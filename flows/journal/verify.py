@@ -9,7 +9,7 @@ repeated and truncated are told apart; that nothing was cut off at the end can o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from flows.journal.reader import (
     raw_lines,
 )
 from flows.journal.retention import retired_footers
-from flows.journal.segment import heads_after, is_footer
+from flows.journal.segment import heads_after, is_footer, segment_number
 from flows.journal.segment_check import SegmentCheck
 from flows.journal.signature_check import SignatureCheck
 
@@ -129,7 +129,8 @@ def verify(
         demands: what the journal must have; by default unbroken chains alone.
         anchors: decisions that are known from elsewhere.
     """
-    known = [*anchors, *(Anchor(cycle=0, hash=h.hash, portfolio=p, sequence=h.sequence) for p, h in (heads or {}).items())]
+    known = [*anchors]
+    known += [Anchor(cycle=0, hash=h.hash, portfolio=p, sequence=h.sequence) for p, h in sorted((heads or {}).items())]
     try:
         files = journal_files(path)
         orders_path = _orders_file(path, orders) if check_orders else None
@@ -150,6 +151,9 @@ class _Reading:
     def __init__(
         self, files: Sequence[Path], keys: KeyRing, demands: Demands, anchors: Sequence[Anchor], orders: Path | None
     ) -> None:
+        if all(segment_number(file) is not None for file in files):
+            # Segments have ends whoever asks.
+            demands = replace(demands, footers=True)
         self._files, self._keys, self._demands, self._anchors = files, keys, demands, anchors
         retired = [] if files[0] == STANDARD_INPUT else retired_footers(files[0].parent, keys)
         rows = heads_after(retired) if demands.footers or retired else {}
@@ -222,7 +226,8 @@ class _Reading:
 
     def _take(self, raw: bytes, number: int) -> None:
         if is_footer(raw):
-            self._segments.footer(raw, number)
+            if self._demands.footers:
+                self._segments.footer(raw, number)
             return
         try:
             line = parse_line(raw, number)
