@@ -34,6 +34,11 @@ class SegmentCheck:
         self._largest: tuple[int, str] = (0, "")
         self._displaced: tuple[tuple[int, str], JournalLine] | None = None
 
+    def begin_file(self) -> None:
+        """The next line is the first of a file; what came before it without a footer belongs to no segment."""
+        self.terminated = False
+        self._sum, self._largest, self._displaced = SegmentSum(), (0, ""), None
+
     def add(self, raw: bytes, line: JournalLine | None) -> None:
         """A line that is no footer; ``line`` is None where it is no decision."""
         self.terminated = False

@@ -209,7 +209,7 @@ class _Reading:
 
     def _read(self, source: Path, *, last: bool) -> None:
         self._chain.file = str(source)
-        self._segments.terminated = False
+        self._segments.begin_file()
         number, torn = 0, False
         try:
             for number, raw in enumerate(raw_lines(source), 1):
