@@ -50,17 +50,18 @@ def explanation_tree(order: OrderExplanation) -> Tree:
 def _add_targets(tree: Tree, order: OrderExplanation) -> None:
     branch = tree.add("[bold]Pods[/]")
     for target in order.targets:
-        pod = branch.add(_target_text(target, order.decision.sequence))
+        pod = branch.add(target_text(target, order.decision.sequence))
         for intent in order.intents:
             if intent.pod == target.pod:
-                _add_intent(pod, intent, order.decision.sequence)
+                add_intent(pod, intent, order.decision.sequence)
     with_target = {target.pod for target in order.targets}
     for intent in order.intents:
         if intent.pod not in with_target:
-            _add_intent(branch, intent, order.decision.sequence)
+            add_intent(branch, intent, order.decision.sequence)
 
 
-def _target_text(target: TargetExplained, sequence: int) -> str:
+def target_text(target: TargetExplained, sequence: int) -> str:
+    """A pod's target in one line; ``sequence`` is the decision that is looked at."""
     chain = (
         f"gross {number(target.gross)} -> net {number(target.net)} -> weight {number(target.weight)}"
         f" x fraction {number(target.fraction)} -> {number(target.units)} units"
@@ -69,7 +70,8 @@ def _target_text(target: TargetExplained, sequence: int) -> str:
     return f"[cyan]{escape(target.pod)}[/]  {chain}{conflict}{_age(target.sequence, target.cycle, sequence)}"
 
 
-def _add_intent(branch: Tree, intent: IntentExplained, sequence: int) -> None:
+def add_intent(branch: Tree, intent: IntentExplained, sequence: int) -> None:
+    """An intent with its parameters and features, below a pod."""
     strategy = f" [dim]{escape(intent.strategy)}[/]" if intent.strategy else ""
     node = branch.add(
         f"{escape(intent.schedule)}{strategy}: {intent.direction}, value {number(intent.value)}, confidence "
