@@ -47,7 +47,9 @@ def explain(
     decision: Annotated[
         str, typer.Option("--decision", help="A decision instead, as sequence or portfolio:sequence; see --symbol.")
     ] = "",
-    symbol: Annotated[str, typer.Option("--symbol", help="Why there was an order, a cut or none for this symbol.")] = "",
+    symbol: Annotated[
+        str, typer.Option("--symbol", help="Why there was an order, a cut or none for this symbol.")
+    ] = "",
     at: Annotated[str, typer.Option("--at", help="The cycle: ISO 8601 time, or UTC ns.")] = "",
     portfolio: Annotated[str, typer.Option("--portfolio", help="Whose; by default the journal's first.")] = "",
     dump: Annotated[

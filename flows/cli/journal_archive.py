@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="The journal: verify, export, anchor, follow, count.")
 
 Journal = Annotated[
-    Path, typer.Argument(metavar="JOURNAL", help="Folder of segments, folder of a run, a file, or - for standard input.")
+    Path,
+    typer.Argument(metavar="JOURNAL", help="Folder of segments, folder of a run, a file, or - for standard input."),
 ]
 Keys = Annotated[
     Path | None, typer.Option("--keys", help="Key file; by default what WEIR_JOURNAL_KEYS and WEIR_JOURNAL_KEY say.")
@@ -124,7 +125,9 @@ def export(
     ] = "",
     compression: Annotated[str, typer.Option("--compression", help="zst, gz or none.")] = "zst",
     segment_mib: Annotated[int, typer.Option("--segment-mib", min=1, help="Size at which a segment ends.")] = 256,
-    anchors: Annotated[Path | None, typer.Option("--anchors", help="File to append heads to: the second place.")] = None,
+    anchors: Annotated[
+        Path | None, typer.Option("--anchors", help="File to append heads to: the second place.")
+    ] = None,
     keep_days: Annotated[int | None, typer.Option("--keep-days", min=1, help="Remove older segments.")] = None,
     json: Json = False,
 ) -> None:
@@ -204,7 +207,9 @@ def anchor(
 @app.command("tail")
 @command
 def tail(
-    journal: Annotated[Path | None, typer.Argument(metavar="JOURNAL", help="Folder or file; - is standard input.")] = None,
+    journal: Annotated[
+        Path | None, typer.Argument(metavar="JOURNAL", help="Folder or file; - is standard input.")
+    ] = None,
     config: Annotated[Path | None, typer.Option("--kafka", help="Follow the decisions topic of this.")] = None,
     count: Annotated[int, typer.Option("-n", "--lines", min=0, help="Show so many of the last decisions.")] = 10,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as decisions come.")] = False,

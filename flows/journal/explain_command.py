@@ -36,7 +36,9 @@ def explained_symbols(
         cycle, portfolio = line.cycle, line.portfolio
         symbols: Sequence[str] = [symbol] if symbol else _touched(line.body())
         if not symbols:
-            raise InvalidInput(f"decision {line.sequence} of {portfolio} cut, refused and ordered nothing; give --symbol")
+            raise InvalidInput(
+                f"decision {line.sequence} of {portfolio} cut, refused and ordered nothing; give --symbol"
+            )
     elif symbol and at:
         cycle, symbols = event_ns(at), [symbol]
         portfolio = portfolio or next(read_decisions(journal)).portfolio

@@ -144,7 +144,9 @@ class _Spool:
         """The portfolio's next line; those that are known already are passed over."""
         if line.sequence <= self.sequence:
             if line.sequence == self.sequence and line.hash != self.previous:
-                raise JournalDamaged(self._differs(line, f"has hash {line.hash}, the segments end with {self.previous}"))
+                raise JournalDamaged(
+                    self._differs(line, f"has hash {line.hash}, the segments end with {self.previous}")
+                )
             return
         if not line.is_intact() or (line.sequence, line.previous) != (self.sequence + 1, self.previous):
             text = f"does not continue decision {self.sequence} ({self.previous})"
@@ -232,7 +234,9 @@ class _Segments:
 
     def _is_full(self, day: str, closes: bool) -> bool:
         """An unterminated segment is the last one, however many days and bytes it takes."""
-        return closes is not self._closes or (closes and (day != self._day or self._size >= self._options.segment_bytes))
+        return closes is not self._closes or (
+            closes and (day != self._day or self._size >= self._options.segment_bytes)
+        )
 
     def end(self) -> None:
         """Ends the segment: footer, disk, name, anchors."""

@@ -86,8 +86,10 @@ def parse_decision(line: bytes) -> tuple[JournalLine, DecisionBody]:
         envelope = _ENVELOPE.decode(sealed)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedLine(str(error)) from None
-    line = JournalLine(raw, outer.hash, envelope, body.portfolio, body.sequence, body.previous, body.cycle, 0, sealed)
-    return line, body
+    parsed = JournalLine(
+        raw, outer.hash, envelope, body.portfolio, body.sequence, body.previous, body.cycle, 0, sealed
+    )
+    return parsed, body
 
 
 def decode_body(raw: bytes) -> DecisionBody:

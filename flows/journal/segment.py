@@ -158,9 +158,7 @@ class SegmentSum:
         self._lines.update(line)
         self._lines.update(b"\n")
 
-    def add(
-        self, portfolio: str, sequence: int, previous: str, body_hash: str, cycle: int, key_id: str | None
-    ) -> None:
+    def add(self, portfolio: str, sequence: int, previous: str, body_hash: str, cycle: int, key_id: str | None) -> None:
         """What the line that was just added says."""
         row = self.rows.get(portfolio)
         self.rows[portfolio] = PortfolioRow(
@@ -197,4 +195,3 @@ class SegmentSum:
 def heads_after(footers: Iterable[SealedFooter]) -> dict[str, PortfolioRow]:
     """The last row of each portfolio over footers in their order."""
     return {row.portfolio: row for sealed in footers for row in sealed.footer.portfolios}
-

@@ -132,7 +132,9 @@ class SegmentCheck:
         if self._displaced is None or self._chain.has_findings():
             return
         line = self._displaced[1]
-        text = f"decision {line.sequence} of portfolio {line.portfolio} stands after later cycles, in line {line.number}"
+        text = (
+            f"decision {line.sequence} of portfolio {line.portfolio} stands after later cycles, in line {line.number}"
+        )
         self._chain.fault(
             Finding(Verdict.REORDERED, text, line.portfolio, line.sequence, line.number, self._chain.file)
         )

@@ -186,7 +186,9 @@ def test_a_thousand_corruptions_are_counted() -> None:
     assert sum(count for _, count, _ in CORRUPTIONS) + TRUNCATIONS == 1_000
 
 
-@pytest.mark.parametrize(("corrupt", "count", "verdicts"), CORRUPTIONS, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(
+    ("corrupt", "count", "verdicts"), CORRUPTIONS, ids=lambda value: getattr(value, "__name__", "")
+)
 def test_every_corruption_is_found_at_its_sequence(
     journals: list[Original], tmp_path: Path, corrupt: Corruption, count: int, verdicts: set[Verdict]
 ) -> None:
@@ -232,7 +234,9 @@ def test_a_clean_journal_is_never_accused(tmp_path: Path, seed: int) -> None:
     result = verify(folder, keys=keys, demands=STRICT)
     assert (result.outcome, result.findings) == (Outcome.OK, [])
     assert result.verified == result.decisions == len(chain.lines)
-    assert {head: h.sequence for head, h in result.heads.items()} == dict.fromkeys(names, len(chain.lines) // len(names))
+    assert {head: h.sequence for head, h in result.heads.items()} == dict.fromkeys(
+        names, len(chain.lines) // len(names)
+    )
     plain = chain.write(tmp_path / "run")
     found = verify(plain, keys=keys, demands=Demands(signatures=True))
     assert (found.outcome, found.findings) == (Outcome.OK, [])

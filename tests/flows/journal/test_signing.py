@@ -200,7 +200,7 @@ def test_keys_come_from_a_file_or_from_variables(tmp_path: Path) -> None:
 def test_a_bad_key_file_names_file_key_and_fix(tmp_path: Path, document: object, words: str) -> None:
     path = tmp_path / "keys.json"
     path.write_bytes(msgspec.json.encode(document))
-    with pytest.raises(InvalidInput, match="keys.json") as caught:
+    with pytest.raises(InvalidInput, match=r"keys\.json") as caught:
         load_keys(path)
     assert words in str(caught.value)
 
