@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from flows.journal.anchors import Anchor
     from flows.journal.export import ExportReport
     from flows.journal.keys import KeyRing
-    from flows.journal.stats import JournalStats
     from flows.journal.tail import Filter
 
 app = typer.Typer(no_args_is_help=True, help="The journal: verify, export, anchor, follow, count.")

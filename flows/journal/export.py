@@ -9,10 +9,11 @@ from __future__ import annotations
 import heapq
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Final
 
@@ -100,7 +101,7 @@ def export(lines: Iterable[bytes], folder: Path, keys: KeyRing, options: ExportO
     footers = _footers(folder, keys)
     report = ExportReport(signed=keys.sealing_key() is not None)
     with ExitStack() as stack:
-        spools = _spool(lines, heads_after(footers), stack)
+        spools = _spool(lines, heads_after(footers), lambda: stack.enter_context(tempfile.TemporaryFile()))
         segments = _Segments(folder, keys, options, footers[-1] if footers else None, report)
         _write(segments, spools, options)
     _sync(folder)
@@ -121,7 +122,7 @@ def _footers(folder: Path, keys: KeyRing) -> list[SealedFooter]:
             path.unlink()
         elif sealed.footer.number not in numbers:
             footers.append(sealed)
-    for before, after in zip(footers, footers[1:], strict=False):
+    for before, after in pairwise(footers):
         if after.footer.previous_segment != before.hash:
             raise JournalDamaged(
                 f"{folder}: segment {after.footer.number} does not continue segment {before.footer.number}; see: weir"
@@ -168,7 +169,7 @@ class _Spool:
             yield parse_line(raw), raw[:-1]
 
 
-def _spool(lines: Iterable[bytes], heads: dict[str, PortfolioRow], stack: ExitStack) -> list[_Spool]:
+def _spool(lines: Iterable[bytes], heads: dict[str, PortfolioRow], new_file: Callable[[], IO[bytes]]) -> list[_Spool]:
     spools: dict[str, _Spool] = {}
     for number, raw in enumerate(lines, 1):
         try:
@@ -177,8 +178,7 @@ def _spool(lines: Iterable[bytes], heads: dict[str, PortfolioRow], stack: ExitSt
             raise JournalDamaged(f"record {number} is no decision: {error}; see: weir verify") from None
         if line.portfolio not in spools:
             head = heads.get(line.portfolio)
-            file = stack.enter_context(tempfile.TemporaryFile())
-            spools[line.portfolio] = _Spool(file, *((head.last, head.head) if head is not None else (0, GENESIS)))
+            spools[line.portfolio] = _Spool(new_file(), *((head.last, head.head) if head is not None else (0, GENESIS)))
         spools[line.portfolio].take(line, raw)
     return [spool for _, spool in sorted(spools.items())]
 
@@ -224,6 +224,7 @@ class _Segments:
             self.end()
         if self._file is None:
             self._day, self._closes, self._size, self._sum = day, closes, 0, SegmentSum()
+            # It stays open from line to line, until end().
             self._file = open_write(self._hidden())
         self._file.write(raw + b"\n")
         self._size += len(raw) + 1

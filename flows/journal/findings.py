@@ -37,8 +37,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault. ``sequence`` is the first bad decision (or order, for ``order_*``); ``line`` counts from 1 in ``file``;
-    ``key_id`` is the key that the decision names, for faults of signatures."""
+    """One fault. ``sequence`` is the first bad decision (or order, for ``order_*``).
+
+    ``line`` counts from 1 in ``file``; ``key_id`` is the key that the decision names, for faults of signatures.
+    """
 
     verdict: Verdict
     text: str

@@ -86,9 +86,7 @@ def parse_decision(line: bytes) -> tuple[JournalLine, DecisionBody]:
         envelope = _ENVELOPE.decode(sealed)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedLine(str(error)) from None
-    parsed = JournalLine(
-        raw, outer.hash, envelope, body.portfolio, body.sequence, body.previous, body.cycle, 0, sealed
-    )
+    parsed = JournalLine(raw, outer.hash, envelope, body.portfolio, body.sequence, body.previous, body.cycle, 0, sealed)
     return parsed, body
 
 

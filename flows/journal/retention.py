@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
@@ -75,13 +76,11 @@ def last_footer(path: Path) -> SealedFooter | None:
 def _footer_line(path: Path) -> bytes:
     from flows.journal.reader import TruncatedStream, raw_lines
 
-    last = b""
     try:
-        for last in raw_lines(path):
-            pass
+        last = deque(raw_lines(path), maxlen=1)
     except TruncatedStream:
         return b""
-    return last if is_footer(last) else b""
+    return last[0] if last and is_footer(last[0]) else b""
 
 
 def _append(path: Path, line: bytes) -> None:

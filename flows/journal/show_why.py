@@ -80,9 +80,8 @@ def _add_head(tree: Tree, found: SymbolExplanation) -> None:
     if head is None:
         return
     name = "Decision" if found.decision is not None else "Last decision before"
-    branch = tree.add(
-        f"[bold]{name}[/] {head.sequence} at {event_time(head.cycle)}, {head.trading_state}, equity {number(head.equity)}"
-    )
+    when = f"{head.sequence} at {event_time(head.cycle)}"
+    branch = tree.add(f"[bold]{name}[/] {when}, {head.trading_state}, equity {number(head.equity)}")
     for row in head.inputs:
         branch.add(f"input {escape(row.topic)}/{row.partition} offsets {row.first_offset}..{row.last_offset}")
     branch.add(f"[dim]configuration {head.config_hash}[/]")

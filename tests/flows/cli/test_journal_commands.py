@@ -35,9 +35,7 @@ def answer(result: Result) -> dict[str, Any]:
 def dump(tmp_path: Path) -> Path:
     (tmp_path / "prices").mkdir()
     rows = [f"{1_700_000_000 + 3600 * n},{p},{p + 1},{p - 1},{p},5" for n in range(HOURS) for p in [10 + n % 9]]
-    (tmp_path / "prices" / "AAAUSDT.csv").write_text(
-        "timestamp,open,high,low,close,volume\n" + "\n".join(rows) + "\n"
-    )
+    (tmp_path / "prices" / "AAAUSDT.csv").write_text("timestamp,open,high,low,close,volume\n" + "\n".join(rows) + "\n")
     import_bars(tmp_path / "prices", tmp_path / "dump", "1h", "close", 1)
     return tmp_path / "dump"
 
@@ -137,21 +135,18 @@ def test_tail_follows_a_file_that_grows_and_one_that_is_replaced(tmp_path: Path)
     lines = ChainBuilder().build(4).lines
     path = tmp_path / "decisions.jsonl"
     path.write_bytes(lines[0] + b"\n")
-    steps = [
-        lambda: path.open("ab").write(lines[1] + b"\n" + lines[2][:50]),
-        lambda: path.open("ab").write(lines[2][50:] + b"\n"),
-        lambda: (path.unlink(), path.write_bytes(lines[3] + b"\n")),
-        lambda: None,
-    ]
-    pending = iter(steps)
+    appended = [(False, lines[1] + b"\n" + lines[2][:50]), (False, lines[2][50:] + b"\n"), (True, lines[3] + b"\n")]
     done = False
 
     def pause(_seconds: float) -> None:
         nonlocal done
-        step = next(pending, None)
-        done = step is None
-        if step is not None:
-            step()
+        done = not appended
+        if appended:
+            replaced, content = appended.pop(0)
+            if replaced:
+                path.unlink()
+            with path.open("ab") as file:
+                file.write(content)
 
     assert list(follow_file(path, lambda: done, pause=pause)) == lines[1:4]
 

@@ -1,4 +1,4 @@
-"""1,000 random single corruptions of signed journals: all are found at the right sequence; clean ones are never accused.
+"""1,000 random single corruptions of signed journals: all are found where they are; clean ones are never accused.
 
 The journals have keys that rotate within a file and several portfolios in one file.
 """
@@ -161,7 +161,7 @@ def replaced(journal: Original, at: int, line: bytes) -> bytes:
     return joined([*journal.lines[:at], line, *journal.lines[at + 1 :]])
 
 
-#: How often each is tried, and what may be said of it. A flip may hit a name or a key id, which then says another thing.
+#: How often each is tried, and what may be said of it. A flip may hit a key id, which then says another thing.
 CORRUPTIONS: list[tuple[Corruption, int, set[Verdict]]] = [
     (flip_byte, 400, {Verdict.FLIPPED, Verdict.BAD_SIGNATURE, Verdict.WRONG_KEY, Verdict.UNSIGNED}),
     (drop_line, 80, {Verdict.DROPPED}),

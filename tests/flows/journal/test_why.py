@@ -147,7 +147,9 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("replayed")
     (folder / "prices").mkdir()
     for symbol, hours in (("AAAUSDT", HOURS), ("BBBUSDT", 30)):
-        rows = [f"{1_700_000_400 + 3600 * n - 400},{p},{p + 1},{p - 1},{p},5" for n in range(hours) for p in [10 + n % 9]]
+        rows = [
+            f"{1_700_000_400 + 3600 * n - 400},{p},{p + 1},{p - 1},{p},5" for n in range(hours) for p in [10 + n % 9]
+        ]
         text = "timestamp,open,high,low,close,volume\n" + "\n".join(rows) + "\n"
         (folder / "prices" / f"{symbol}.csv").write_text(text)
     import_bars(folder / "prices", folder / "dump", "1h", "close", 2)

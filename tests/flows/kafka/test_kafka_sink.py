@@ -102,15 +102,14 @@ def test_bodies_and_orders_arrive_verbatim_under_the_portfolios_key(decisions: D
     assert {record.key() for record in records} == {b"alpha"}
     first = (records[0].value() or b"").decode()
     assert first == (
-        '{"body":' + block.bodies[0].decode() + f',"hash":"{block.hashes[0]}","envelope":'
-        '{"code_version":"1"}}'
+        '{"body":' + block.bodies[0].decode() + f',"hash":"{block.hashes[0]}","envelope":{{"code_version":"1"}}}}'
     )
     assert decisions.sequences() == [1, 2, 3, 4, 5]
     assert decisions.orders() == block.orders
 
 
 def test_the_first_decision_that_another_key_signs_says_so_after_a_crash(decisions: Decisions) -> None:
-    """The snapshot knows decision 2; up to 4 were committed with key k0, then the process died and came back with k1."""
+    """The snapshot knows decision 2; up to 4 were committed with key k0; then a crash, and a start with k1."""
     first, second = HmacKey("k0", b"0" * 32), HmacKey("k1", b"1" * 32)
     decisions.envelope = Signer(KeyRing((first,)), "1")
     part = decisions.opened()
