@@ -15,6 +15,8 @@ from flows.dump.file_sink import FileDecisionSink
 from flows.dump.layout import open_dump
 from flows.dump.slabs import slab_borders
 from flows.dump.source import DumpSource
+from flows.journal.keys import keys_from_environment
+from flows.journal.signing import envelopes
 from flows.process import drain
 from flows.settings import DumpInput, FilesOutput, FlowSettings
 from flows.topics import client_settings, input_partitions, topic_name
@@ -37,6 +39,9 @@ def connect(settings: FlowSettings, plan: Plan) -> Connections:
     partitions = input_partitions(plan.configuration)
     places = [(role, p) for role, count in partitions.items() for p in range(count)]
     envelope = Envelope(code_version=settings.code_version)
+    # Signing is of the edge: keys come from the environment of each process and never through the settings.
+    keys = keys_from_environment()
+    envelope_of = envelopes(keys, settings.code_version)
     portfolios = [p.id for p in plan.portfolios]
     if isinstance(settings.source, DumpInput):
         sources = _dump_sources(settings.source, partitions)
@@ -46,7 +51,13 @@ def connect(settings: FlowSettings, plan: Plan) -> Connections:
         out, recovery = Path(settings.sink.out), settings.recovery is not None
         return Connections(
             sources,
-            FileDecisionSink(out, portfolios, msgspec.to_builtins(envelope), recovery=recovery),
+            FileDecisionSink(
+                out,
+                portfolios,
+                msgspec.to_builtins(envelope),
+                recovery=recovery,
+                signer=envelope_of if keys is not None and keys.hmac else None,
+            ),
             FileDeadLetterSink(out, places, recovery=recovery),
         )
     from flows.kafka.dead_letter_sink import dead_letter_sink
@@ -63,7 +74,7 @@ def connect(settings: FlowSettings, plan: Plan) -> Connections:
             portfolios,
             topic_name(configuration, "decisions"),
             topic_name(configuration, "orders"),
-            lambda _portfolio, _sequence, _hash: envelope,
+            envelope_of,
             progress=ProgressWriter(client, topic_name(configuration, "progress"), settings.run),
         ),
         dead_letter_sink(client, cluster, topic_name(configuration, "dead_letters"), places),

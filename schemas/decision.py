@@ -135,10 +135,25 @@ class DecisionBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     v: int
 
 
-class Envelope(Struct, frozen=True, kw_only=True):
-    """What the edge adds; the signature (spec 11) covers it together with the body's hash."""
+class KeyChange(Struct, frozen=True, kw_only=True):
+    """Marks the first decision that another key signs (spec 11): from its sequence on the envelope's ``key_id`` holds.
+
+    ``previous_key_id`` is None where decisions were unsigned before. ``handover`` is the previous key's HMAC over this
+    change, None where that key was no longer at hand.
+    """
+
+    handover: str | None = None
+    previous_key_id: str | None = None
+
+
+class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the edge adds; the signature (spec 11) covers it together with the body's hash.
+
+    An unsigned decision has neither ``key_id`` nor ``signature``.
+    """
 
     code_version: str
+    key_change: KeyChange | None = None
     key_id: str | None = None
     signature: str | None = None
     traceparent: str | None = None

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import configuration, control, dumps, journal, live, replays, schema, state, topic, version
+from flows.cli import (
+    configuration,
+    control,
+    dumps,
+    journal,
+    journal_archive,
+    live,
+    replays,
+    schema,
+    state,
+    topic,
+    version,
+)
 from flows.cli.console import DEBUG_VARIABLE
 
 app = typer.Typer(
@@ -34,3 +46,4 @@ app.add_typer(configuration.app, name="config")
 app.add_typer(topic.app, name="topics")
 app.add_typer(schema.app, name="schemas")
 app.add_typer(state.app, name="state")
+app.add_typer(journal_archive.app, name="journal")

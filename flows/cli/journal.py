@@ -42,15 +42,40 @@ def show_order(out: Path, order: str) -> None:
 
 
 def explain(
-    order: Annotated[str, typer.Argument(metavar="ORDER_ID", help="client_order_id of the order.")],
+    order: Annotated[str, typer.Argument(metavar="[ORDER_ID]", help="client_order_id of the order.")] = "",
     out: Out = Path("demo-out"),
+    decision: Annotated[
+        str, typer.Option("--decision", help="A decision instead, as sequence or portfolio:sequence; see --symbol.")
+    ] = "",
+    symbol: Annotated[
+        str, typer.Option("--symbol", help="Why there was an order, a cut or none for this symbol.")
+    ] = "",
+    at: Annotated[str, typer.Option("--at", help="The cycle: ISO 8601 time, or UTC ns.")] = "",
+    portfolio: Annotated[str, typer.Option("--portfolio", help="Whose; by default the journal's first.")] = "",
+    dump: Annotated[
+        Path | None, typer.Option("--dump", help="Recorded inputs: replayed to the cycle, to tell what was seen there.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Lead an order back to its intents, features, input positions, configuration and clips."""
+    """Lead an order back to its origin, or say why a symbol was cut, refused or not traded in a cycle."""
+    if order and not (decision or symbol):
+        if json:
+            emit(_explanation(out, order), True)
+        else:
+            show_order(out, order)
+        return
+    from flows.journal.explain_command import explained_symbols
+
+    found = explained_symbols(out, decision=decision, symbol=symbol, at=at, portfolio=portfolio, dump=dump)
     if json:
-        emit(_explanation(out, order), True)
-    else:
-        show_order(out, order)
+        emit(found, True)
+        return
+    from rich.console import Console
+
+    from flows.journal.show_why import symbol_tree
+
+    for one in found:
+        Console().print(symbol_tree(one))
 
 
 def verify(
@@ -66,7 +91,7 @@ def verify(
     """Check a journal offline; exits 0 ok, 1 broken, 2 unusable, and names the first bad sequence."""
     from flows.journal.verify import verify as verify_journal
 
-    found = verify_journal(run, orders=orders, heads=_heads(head or []))
+    found = verify_journal(run, orders=orders, heads=parse_heads(head or []))
     if json:
         emit(found, True)
     else:
@@ -78,7 +103,8 @@ def verify(
     raise typer.Exit(int(found.exit_code))
 
 
-def _heads(given: list[str]) -> dict[str, Head]:
+def parse_heads(given: list[str]) -> dict[str, Head]:
+    """Anchored decisions by portfolio, from ``portfolio:sequence:hash``; raises InvalidInput for another form."""
     from flows.errors import InvalidInput
     from flows.journal.verify import Head
 

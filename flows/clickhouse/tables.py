@@ -175,6 +175,7 @@ class Batch:
         self._capital: list[bytes] = []
         self._body: list[Any] = []
         self._envelope: list[str | None] = []
+        self._key_changes: list[bytes] = []
         self._documents = [_Nested() for _ in _DOCUMENTS]
         self._input_counts: list[int] = []
         self._inputs: list[Any] = []
@@ -196,6 +197,7 @@ class Batch:
         self._capital.append(b"" if body.capital is None else canonical_json(body.capital))
         self._body += _BODY_FIELDS(body)
         self._envelope += _ENVELOPE_FIELDS(envelope)
+        self._key_changes.append(b"" if envelope.key_change is None else canonical_json(envelope.key_change))
         for column, name in zip(self._documents, _DOCUMENTS, strict=True):
             documents = getattr(body, name)
             if documents is None:
@@ -249,6 +251,7 @@ class Batch:
             columns[name] = pa.array(values, kind)
         for name, texts in zip(_OF_ENVELOPE, _columns(self._envelope, len(_OF_ENVELOPE)), strict=True):
             columns[name] = pa.array(texts, _TEXT).fill_null("")
+        columns["key_change"] = pa.array(self._key_changes, _BYTES)
         for name, documents in zip(_DOCUMENTS, self._documents, strict=True):
             columns[name] = documents.array(pa.list_(_BYTES))
         columns["inputs"] = self._input_column()

@@ -17,10 +17,12 @@ from urllib.parse import quote
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from flows.crash_points import reached
-from flows.dump.decision_lines import decision_line, envelope_json, split_line
+from flows.dump.decision_lines import decision_line, envelope_json, last_key_id, split_line
 from flows.dump.line_file import LineFile
 from flows.errors import DivergedFromLog, InvalidInput, SnapshotIncompatible
+from flows.journal.signing import EnvelopeOf
 from operators.frames import Beat, OutputBlock
+from schemas.canonical import canonical_json
 
 #: Version of a part's snapshot.
 STATE_VERSION = 1
@@ -64,8 +66,17 @@ class _Tail:
 class DecisionPart(StatefulSinkPartition["OutputBlock | Beat", SinkState]):
     """One portfolio's files; see :class:`FileDecisionSink`."""
 
-    def __init__(self, out: Path, portfolio: str, envelope: bytes, recovery: bool, state: SinkState | None) -> None:
+    def __init__(
+        self,
+        out: Path,
+        portfolio: str,
+        envelope: bytes,
+        signer: EnvelopeOf | None,
+        recovery: bool,
+        state: SinkState | None,
+    ) -> None:
         self._portfolio, self._envelope, self._recovery = portfolio, envelope, recovery
+        self._signer = signer
         folder = part_folder(out, portfolio)
         self._decisions = LineFile(folder / "decisions.jsonl", keep=recovery)
         self._orders = LineFile(folder / "orders.jsonl", keep=recovery)
@@ -75,6 +86,8 @@ class DecisionPart(StatefulSinkPartition["OutputBlock | Beat", SinkState]):
             decisions_end, orders_end = self._resume(state)
         self._decision_tail = self._read_tail(self._decisions, decisions_end, _decision_digest)
         self._order_tail = self._read_tail(self._orders, orders_end, _order_digest)
+        #: key of the last line in the file: what is appended next may be signed by another one
+        self._key_id = None if signer is None else self._last_key_id()
 
     def _resume(self, state: SinkState) -> tuple[int, int]:
         if state.get("version") != STATE_VERSION or state.get("portfolio") != self._portfolio:
@@ -87,6 +100,12 @@ class DecisionPart(StatefulSinkPartition["OutputBlock | Beat", SinkState]):
         self._orders.check_length(state["orders_end"])
         self._sequence, self._hash = state["sequence"], state["hash"]
         return state["decisions_end"], state["orders_end"]
+
+    def _last_key_id(self) -> str | None:
+        try:
+            return last_key_id(self._decisions.path)
+        except ValueError as error:
+            raise DivergedFromLog(f"{self._decisions.path}: the last line is no decision: {error}") from None
 
     @staticmethod
     def _read_tail(file: LineFile, start: int, digest: Any) -> _Tail:
@@ -123,11 +142,18 @@ class DecisionPart(StatefulSinkPartition["OutputBlock | Beat", SinkState]):
                 f"portfolio {self._portfolio}: decision {block.first_sequence} follows {self._sequence};"
                 " a sequence has no gaps and no repetitions"
             )
-        for body, digest in zip(block.bodies, block.hashes, strict=True):
+        for body, digest, cycle in zip(block.bodies, block.hashes, block.cycles, strict=True):
             self._sequence += 1
             self._hash = digest
             if not self._decision_tail or not self._decision_tail.take(digest, self._name("decision", self._sequence)):
-                lines.append(decision_line(body, digest, self._envelope))
+                lines.append(decision_line(body, digest, self._envelope_of(digest, cycle)))
+
+    def _envelope_of(self, digest: str, cycle: int) -> bytes:
+        if self._signer is None:
+            return self._envelope
+        envelope = self._signer(self._portfolio, self._sequence, digest, cycle, self._key_id)
+        self._key_id = envelope.key_id
+        return canonical_json(envelope)
 
     def _add_orders(self, block: OutputBlock, lines: list[bytes]) -> None:
         if not self._order_tail:
@@ -187,13 +213,23 @@ class FileDecisionSink(FixedPartitionedSink["OutputBlock | Beat", SinkState]):
         envelope: what stands beside each body: key id, trace ids, code version.
         recovery: the flow keeps snapshots: files are continued, and decisions are on disk before orders are appended.
             Without it files are written anew and never forced to disk.
+        signer: makes a signed envelope for each decision instead.
     """
 
-    def __init__(self, out: Path, portfolios: Sequence[str], envelope: Mapping[str, Any], *, recovery: bool) -> None:
+    def __init__(
+        self,
+        out: Path,
+        portfolios: Sequence[str],
+        envelope: Mapping[str, Any],
+        *,
+        recovery: bool,
+        signer: EnvelopeOf | None = None,
+    ) -> None:
         if len(set(portfolios)) != len(portfolios) or not portfolios:
             raise InvalidInput(f"portfolios {list(portfolios)}: at least one is needed, and each once")
         self._out, self._portfolios, self._recovery = out, sorted(portfolios), recovery
         self._envelope = envelope_json(envelope)
+        self._signer = signer
 
     def list_parts(self) -> list[str]:
         """One part for each portfolio."""
@@ -208,4 +244,4 @@ class FileDecisionSink(FixedPartitionedSink["OutputBlock | Beat", SinkState]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: SinkState | None) -> DecisionPart:
         """Opens a portfolio's files, cuts a torn last line, and reads what lies beyond the snapshot."""
-        return DecisionPart(self._out, for_part, self._envelope, self._recovery, resume_state)
+        return DecisionPart(self._out, for_part, self._envelope, self._signer, self._recovery, resume_state)

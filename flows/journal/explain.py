@@ -34,7 +34,7 @@ class OrderUnknown(InvalidInput):
 
 
 @dataclass(slots=True)
-class _Standing:
+class Standing:
     """What stood for the order's symbol when its decision was made, by schedule and by pod."""
 
     symbol: str
@@ -91,7 +91,7 @@ def explain_order(
         raise OrderUnknown(f"order {client_order_id}: decision {line.sequence} has no orders")
     row = orders.client_order_id.index(client_order_id)
     symbol = orders.symbol[row]
-    standing = _Standing(symbol)
+    standing = Standing(symbol)
     for earlier in evidence.before(line, symbol):
         standing.take(earlier)
     standing.take(body)
@@ -99,9 +99,9 @@ def explain_order(
     for later in evidence.later(line, client_order_id):
         fills += fills_for(later, client_order_id)
         cancels += cancels_for(later, client_order_id)
-    targets = _targets(standing, body)
-    clips = _standing_clips(standing, body) + clips_for(body, symbol)
-    intents = _intents(standing, _Schedules(configuration, body.portfolio), feature_names or {})
+    targets = targets_of(standing, body)
+    clips = standing_clips(standing, body) + clips_for(body, symbol)
+    intents = intents_of(standing, Schedules(configuration, body.portfolio), feature_names or {})
     return _assemble(
         line, body, orders, row, targets, intents, clips, (fills, cancels), evidence.wire_order(client_order_id)
     )
@@ -133,7 +133,7 @@ def _assemble(
         approved=orders.approved[row],
         attribution=attribution,
         attribution_from="targets" if wire is None else "order",
-        decision=_decision(line, body),
+        decision=decision_of(line, body),
         targets=targets,
         intents=intents,
         clips=clips,
@@ -143,7 +143,8 @@ def _assemble(
     )
 
 
-def _decision(line: JournalLine, body: DecisionBody) -> DecisionExplained:
+def decision_of(line: JournalLine, body: DecisionBody) -> DecisionExplained:
+    """The head of a decision."""
     return DecisionExplained(
         decision_id=body.decision_id,
         sequence=body.sequence,
@@ -164,7 +165,8 @@ def _decision(line: JournalLine, body: DecisionBody) -> DecisionExplained:
     )
 
 
-def _targets(standing: _Standing, order_body: DecisionBody) -> list[TargetExplained]:
+def targets_of(standing: Standing, order_body: DecisionBody) -> list[TargetExplained]:
+    """Each pod's standing target at the time of a decision."""
     explained: list[TargetExplained] = []
     for pod, (body, row) in sorted(standing.targets.items()):
         table = body.targets
@@ -188,7 +190,7 @@ def _targets(standing: _Standing, order_body: DecisionBody) -> list[TargetExplai
     return explained
 
 
-def _standing_clips(standing: _Standing, order_body: DecisionBody) -> list[ClipExplained]:
+def standing_clips(standing: Standing, order_body: DecisionBody) -> list[ClipExplained]:
     """The clips that made the standing targets of pods that did not change in the order's decision."""
     clips: list[ClipExplained] = []
     for pod, (body, _) in sorted(standing.targets.items()):
@@ -204,7 +206,8 @@ def _attribution(targets: list[TargetExplained], sequence: int) -> dict[str, flo
     return {pod: change / total for pod, change in changes.items()} if total > 0 else {}
 
 
-def _intents(standing: _Standing, schedules: _Schedules, names: Mapping[str, Sequence[str]]) -> list[IntentExplained]:
+def intents_of(standing: Standing, schedules: Schedules, names: Mapping[str, Sequence[str]]) -> list[IntentExplained]:
+    """Each schedule's standing intent."""
     explained: list[IntentExplained] = []
     for (pod, schedule), (body, row) in sorted(standing.intents.items()):
         table = body.intents
@@ -236,7 +239,7 @@ def _named(values: list[float | None], names: Sequence[str]) -> dict[str, float 
     return {names[i] if i < len(names) else f"feature_{i}": value for i, value in enumerate(values)}
 
 
-class _Schedules:
+class Schedules:
     """Strategy and parameters of the portfolio's schedules, from its configuration."""
 
     def __init__(self, configuration: Configuration | None, portfolio: str) -> None:

@@ -17,6 +17,16 @@ class Verdict(StrEnum):
     FORKED = "forked"
     NOT_CANONICAL = "not_canonical"
     MALFORMED = "malformed"
+    #: no signature where one is asked for
+    UNSIGNED = "unsigned"
+    #: signed with a key that is not known, not in force here, or has another secret
+    WRONG_KEY = "wrong_key"
+    #: the hash is the body's, but the signature is not over it and the envelope
+    BAD_SIGNATURE = "bad_signature"
+    #: a segment's end is not what its lines are, or not signed by a known key
+    FOOTER = "footer"
+    #: a segment without its end
+    UNTERMINATED = "unterminated"
     ORDER_MISSING = "order_missing"
     ORDER_UNEXPECTED = "order_unexpected"
     ORDER_REPEATED = "order_repeated"
@@ -27,10 +37,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault. ``sequence`` is the first bad decision (or order, for ``order_*``); ``line`` counts from 1."""
+    """One fault. ``sequence`` is the first bad decision (or order, for ``order_*``).
+
+    ``line`` counts from 1 in ``file``; ``key_id`` is the key that the decision names, for faults of signatures.
+    """
 
     verdict: Verdict
     text: str
     portfolio: str = ""
     sequence: int | None = None
     line: int | None = None
+    file: str = ""
+    key_id: str = ""

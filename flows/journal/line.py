@@ -12,10 +12,10 @@ from schemas.canonical import canonical_json
 from schemas.decision import DecisionBody, Envelope
 
 
-class _Line(Struct, frozen=True):
+class _Line(Struct, frozen=True, forbid_unknown_fields=True):
     body: msgspec.Raw
     hash: str
-    envelope: Envelope
+    envelope: msgspec.Raw
 
 
 class _Head(Struct, frozen=True):
@@ -27,7 +27,10 @@ class _Head(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class JournalLine:
-    """A line whose body is not decoded yet. ``cycle`` is UTC ns; ``number`` counts lines from 1, 0 where unknown."""
+    """A line whose body is not decoded yet. ``cycle`` is UTC ns; ``number`` counts lines from 1, 0 where unknown.
+
+    ``envelope_raw`` holds the envelope's bytes as they stand in the line, empty where it comes from elsewhere.
+    """
 
     raw: bytes
     hash: str
@@ -37,6 +40,7 @@ class JournalLine:
     previous: str
     cycle: int
     number: int = 0
+    envelope_raw: bytes = b""
 
     def body(self) -> DecisionBody:
         """The decoded body; raises ValueError when it does not match the schema."""
@@ -54,6 +58,7 @@ class MalformedLine(ValueError):
 _LINE = msgspec.json.Decoder(_Line)
 _HEAD = msgspec.json.Decoder(_Head)
 _BODY = msgspec.json.Decoder(DecisionBody)
+_ENVELOPE = msgspec.json.Decoder(Envelope)
 
 
 def parse_line(line: bytes, number: int = 0) -> JournalLine:
@@ -62,10 +67,12 @@ def parse_line(line: bytes, number: int = 0) -> JournalLine:
         outer = _LINE.decode(line)
         raw = bytes(outer.body)
         head = _HEAD.decode(raw)
+        sealed = bytes(outer.envelope)
+        envelope = _ENVELOPE.decode(sealed)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedLine(str(error)) from None
     return JournalLine(
-        raw, outer.hash, outer.envelope, head.portfolio, head.sequence, head.previous, head.cycle, number
+        raw, outer.hash, envelope, head.portfolio, head.sequence, head.previous, head.cycle, number, sealed
     )
 
 
@@ -75,12 +82,12 @@ def parse_decision(line: bytes) -> tuple[JournalLine, DecisionBody]:
         outer = _LINE.decode(line)
         raw = bytes(outer.body)
         body = _BODY.decode(raw)
+        sealed = bytes(outer.envelope)
+        envelope = _ENVELOPE.decode(sealed)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedLine(str(error)) from None
-    return (
-        JournalLine(raw, outer.hash, outer.envelope, body.portfolio, body.sequence, body.previous, body.cycle),
-        body,
-    )
+    parsed = JournalLine(raw, outer.hash, envelope, body.portfolio, body.sequence, body.previous, body.cycle, 0, sealed)
+    return parsed, body
 
 
 def decode_body(raw: bytes) -> DecisionBody:

@@ -15,6 +15,7 @@ import zstandard
 
 from flows.errors import InvalidInput, WeirError
 from flows.journal.line import JournalLine, MalformedLine, parse_line
+from flows.journal.segment import is_footer, segment_files
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -39,7 +40,9 @@ class JournalDamaged(WeirError):
 
 
 class TruncatedStream(Exception):
-    """The compressed stream or the last line ends too early."""
+    """The compressed stream or the last line ends too early; ``rest`` is what there is of that line."""
+
+    rest: bytes = b""
 
 
 def find_file(path: Path, name: str) -> Path | None:
@@ -65,6 +68,19 @@ def decisions_file(path: Path) -> Path:
     if found is None:
         raise JournalUnusable(f"{path}: holds no {DECISIONS}[.gz|.zst]; name a run's --out folder or a journal file")
     return found
+
+
+def journal_files(path: Path) -> list[Path]:
+    """The files of the journal at ``path`` in their order: a folder's segments, else the one file or ``-``.
+
+    Raises:
+        JournalUnusable: there is none.
+    """
+    if path != STANDARD_INPUT and path.is_dir():
+        segments = segment_files(path)
+        if segments:
+            return segments
+    return [decisions_file(path)]
 
 
 @contextmanager
@@ -136,7 +152,9 @@ def raw_lines(path: Path) -> Iterator[bytes]:
         try:
             for line in stream:
                 if not line.endswith(b"\n"):
-                    raise TruncatedStream(f"{path}: the last line has no end ({len(line)} bytes)")
+                    torn = TruncatedStream(f"{path}: the last line has no end ({len(line)} bytes)")
+                    torn.rest = line
+                    raise torn
                 if len(line) > 1:
                     yield line[:-1]
         except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
@@ -145,17 +163,31 @@ def raw_lines(path: Path) -> Iterator[bytes]:
             raise JournalUnusable(f"{path}: cannot be read: {error}") from None
 
 
+def decision_lines(path: Path) -> Iterator[bytes]:
+    """Every line of the journal at ``path`` but the footers of its segments; raises as :func:`raw_lines`."""
+    for source in journal_files(path):
+        for raw in raw_lines(source):
+            if not is_footer(raw):
+                yield raw
+
+
 def read_decisions(path: Path) -> Iterator[JournalLine]:
-    """Every decision at ``path`` (file, folder or ``-``) in file order.
+    """Every decision at ``path`` (file, run folder, folder of segments or ``-``) in file order.
 
     Raises:
         JournalDamaged: a line cannot be parsed or the file breaks off; names file and line.
         JournalUnusable: see :func:`decisions_file`.
     """
-    source = decisions_file(path)
+    for source in journal_files(path):
+        yield from _decisions_of(source)
+
+
+def _decisions_of(source: Path) -> Iterator[JournalLine]:
     number = 0
     try:
         for number, line in enumerate(raw_lines(source), 1):
+            if is_footer(line):
+                continue
             try:
                 yield parse_line(line, number)
             except MalformedLine as error:

@@ -50,17 +50,18 @@ def explanation_tree(order: OrderExplanation) -> Tree:
 def _add_targets(tree: Tree, order: OrderExplanation) -> None:
     branch = tree.add("[bold]Pods[/]")
     for target in order.targets:
-        pod = branch.add(_target_text(target, order.decision.sequence))
+        pod = branch.add(target_text(target, order.decision.sequence))
         for intent in order.intents:
             if intent.pod == target.pod:
-                _add_intent(pod, intent, order.decision.sequence)
+                add_intent(pod, intent, order.decision.sequence)
     with_target = {target.pod for target in order.targets}
     for intent in order.intents:
         if intent.pod not in with_target:
-            _add_intent(branch, intent, order.decision.sequence)
+            add_intent(branch, intent, order.decision.sequence)
 
 
-def _target_text(target: TargetExplained, sequence: int) -> str:
+def target_text(target: TargetExplained, sequence: int) -> str:
+    """A pod's target in one line; ``sequence`` is the decision that is looked at."""
     chain = (
         f"gross {number(target.gross)} -> net {number(target.net)} -> weight {number(target.weight)}"
         f" x fraction {number(target.fraction)} -> {number(target.units)} units"
@@ -69,7 +70,8 @@ def _target_text(target: TargetExplained, sequence: int) -> str:
     return f"[cyan]{escape(target.pod)}[/]  {chain}{conflict}{_age(target.sequence, target.cycle, sequence)}"
 
 
-def _add_intent(branch: Tree, intent: IntentExplained, sequence: int) -> None:
+def add_intent(branch: Tree, intent: IntentExplained, sequence: int) -> None:
+    """An intent with its parameters and features, below a pod."""
     strategy = f" [dim]{escape(intent.strategy)}[/]" if intent.strategy else ""
     node = branch.add(
         f"{escape(intent.schedule)}{strategy}: {intent.direction}, value {number(intent.value)}, confidence "
@@ -127,9 +129,29 @@ def verification_view(result: Verification) -> RenderableType:
     colour = {Outcome.OK: "green", Outcome.BROKEN: "red", Outcome.UNUSABLE: "yellow"}[result.outcome]
     counted = f"{result.decisions:,} decisions" + (f", {result.orders:,} orders" if result.orders_checked else "")
     parts: list[RenderableType] = [Text.assemble((result.outcome.value.upper(), f"bold {colour}"), f"  {counted}")]
+    parts.append(Text(f"  {_signatures(result)}; {_segments(result)}"))
     parts += [Text(f"  {f.verdict.value}: {f.text}") for f in result.findings]
     parts += [Text(f"  head of {name}: {h.sequence} {h.hash}", style="dim") for name, h in result.heads.items()]
     return Group(*parts)
+
+
+def _signatures(result: Verification) -> str:
+    if not result.signed:
+        return "UNSIGNED"
+    checked = f"{result.verified:,} verified" if result.verified else "NOT CHECKED (no HMAC key given)"
+    rest = f", {result.unsigned:,} unsigned" if result.unsigned else ""
+    used = sorted({key for row in result.keys.values() for _, key in row if key is not None})
+    return f"{result.signed:,} signed by {', '.join(used)}, {checked}{rest}"
+
+
+def _segments(result: Verification) -> str:
+    if not result.segments:
+        return "no segment ends: what was cut off at the end cannot be seen" if not result.anchors else (
+            f"compared with {result.anchors} anchor(s)"
+        )  # fmt: skip
+    checked = f"{result.sealed:,} signed by a known key" if result.sealed else "signatures of ends NOT CHECKED"
+    anchors = f"; compared with {result.anchors} anchor(s)" if result.anchors else ""
+    return f"{result.segments:,} segments, {checked}{anchors}"
 
 
 def difference_view(result: Difference, left: str, right: str) -> RenderableType:

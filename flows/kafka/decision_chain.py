@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
@@ -15,7 +15,7 @@ from schemas.decision import GENESIS, Envelope
 class _Written(msgspec.Struct, frozen=True):
     body: msgspec.Raw
     hash: str
-    envelope: Any
+    envelope: Envelope
 
 
 class _Link(msgspec.Struct, frozen=True):
@@ -41,13 +41,22 @@ class ChainInspector:
         decisions: where decisions lie; all other channels hold orders.
         last_hash: hash of the decision before the first one, None where there is none.
         first_sequence: sequence of a portfolio's very first decision.
+        committed: told (sequence, key id of the signature or None) of each decision.
     """
 
-    def __init__(self, portfolio: str, decisions: Channel, last_hash: str | None, first_sequence: int) -> None:
+    def __init__(
+        self,
+        portfolio: str,
+        decisions: Channel,
+        last_hash: str | None,
+        first_sequence: int,
+        committed: Callable[[int, str | None], None] = lambda _sequence, _key_id: None,
+    ) -> None:
         self._portfolio = portfolio
         self._decisions = decisions
         self._previous = last_hash or GENESIS
         self._sequence = None if last_hash else first_sequence
+        self._committed = committed
 
     def __call__(self, channel: Channel, offset: int, value: bytes) -> str:
         """Digest of the record.
@@ -71,4 +80,5 @@ class ChainInspector:
                 f"{expected} (previous {self._previous}) is expected; see what differs with: weir verify, weir diff"
             )
         self._previous, self._sequence = digest, link.sequence + 1
+        self._committed(link.sequence, written.envelope.key_id)
         return digest

@@ -7,7 +7,7 @@ One sink partition for each portfolio. The decisions of a batch and their orders
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +15,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from flows.crash_points import reached
 from flows.errors import SnapshotIncompatible
+from flows.journal.signing import EnvelopeOf
 from flows.kafka.committed_tail import Channel
 from flows.kafka.decision_chain import ChainInspector, decision_value
 from flows.kafka.errors import ContiguityBroken
@@ -23,13 +24,9 @@ from flows.kafka.settings import ClientSettings
 from flows.kafka.topics import partition_count
 from flows.kafka.transactional import Entry, TransactionalLog
 from operators.frames import Beat, OutputBlock
-from schemas.decision import Envelope
 from schemas.partitioning import murmur2_partition
 
 SNAPSHOT_VERSION: Final = 1
-
-#: Envelope of a decision: (portfolio, sequence, body hash) -> what surrounds the body (key id, signature, trace ids).
-EnvelopeOf = Callable[[str, int, str], Envelope]
 
 
 class SinkSnapshot(msgspec.Struct, frozen=True):
@@ -37,6 +34,7 @@ class SinkSnapshot(msgspec.Struct, frozen=True):
 
     ``decisions_end`` and ``orders_end`` are the broker offsets after the last committed record, None before the first.
     ``sequence`` and ``hash`` are those of the last decision, ``counter`` that of the last frame; None before the first.
+    ``key_id`` is that of the last decision's signature, None where it has none.
     """
 
     decisions_topic: str
@@ -49,6 +47,7 @@ class SinkSnapshot(msgspec.Struct, frozen=True):
     hash: str | None
     counter: int | None
     version: int = SNAPSHOT_VERSION
+    key_id: str | None = None
 
 
 class KafkaDecisionSink(FixedPartitionedSink["OutputBlock | Beat", dict[str, Any]]):
@@ -142,6 +141,8 @@ class KafkaDecisionPartition(StatefulSinkPartition["OutputBlock | Beat", dict[st
         self._progress = progress
         self._decisions = Channel(state.decisions_topic, state.decisions_partition)
         self._orders = Channel(state.orders_topic, state.orders_partition)
+        #: (sequence, key id) of the last committed decision
+        self._committed = (state.sequence or 0, state.key_id)
         self.log = TransactionalLog(
             client,
             "decisions",
@@ -170,6 +171,9 @@ class KafkaDecisionPartition(StatefulSinkPartition["OutputBlock | Beat", dict[st
             if isinstance(block, Beat):
                 continue
             self._follow(block)
+            if block.bodies:
+                # Where the log ends tells which decision is the first that this run's key signs.
+                self.log.read_committed()
             groups += self._groups(block)
             cycle = block.to_cycle
         if groups:
@@ -185,7 +189,12 @@ class KafkaDecisionPartition(StatefulSinkPartition["OutputBlock | Beat", dict[st
         """See :class:`SinkSnapshot`."""
         reached("decisions.before_snapshot")
         ends = self.log.ends
-        state = msgspec.structs.replace(self._state, decisions_end=ends[self._decisions], orders_end=ends[self._orders])
+        state = msgspec.structs.replace(
+            self._state,
+            decisions_end=ends[self._decisions],
+            orders_end=ends[self._orders],
+            key_id=self._committed[1],
+        )
         reached("decisions.after_snapshot")
         return msgspec.structs.asdict(state)
 
@@ -221,7 +230,11 @@ class KafkaDecisionPartition(StatefulSinkPartition["OutputBlock | Beat", dict[st
         groups: list[list[Entry]] = []
         for i, (body, body_hash) in enumerate(zip(block.bodies, block.hashes, strict=True)):
             sequence = block.first_sequence + i
-            value = decision_value(body, body_hash, self._envelope(self._portfolio, sequence, body_hash))
+            committed, key_id = self._committed
+            envelope = self._envelope(self._portfolio, sequence, body_hash, block.cycles[i], key_id)
+            if sequence > committed:
+                self._committed = sequence, envelope.key_id
+            value = decision_value(body, body_hash, envelope)
             label = f"portfolio {self._portfolio} decision {sequence}"
             groups.append([Entry(self._decisions, value, body_hash, label)])
         for j, (order, decision) in enumerate(zip(block.orders, block.order_decisions, strict=True)):
@@ -231,7 +244,11 @@ class KafkaDecisionPartition(StatefulSinkPartition["OutputBlock | Beat", dict[st
 
     def _inspector(self) -> ChainInspector:
         last = self.log.last_digest
-        return ChainInspector(self._portfolio, self._decisions, last, self._first_sequence)
+        return ChainInspector(self._portfolio, self._decisions, last, self._first_sequence, self._note_committed)
+
+    def _note_committed(self, sequence: int, key_id: str | None) -> None:
+        if sequence > self._committed[0]:
+            self._committed = sequence, key_id
 
 
 def _resumed(portfolio: str, resume_state: dict[str, Any], now: SinkSnapshot) -> SinkSnapshot:

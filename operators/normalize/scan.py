@@ -116,7 +116,7 @@ def _note_quality(
 
 
 @njit(cache=True)
-def _verdict(state: ScanState, rules: ScanRules, degraded: np.ndarray) -> None:
+def _verdict(state: ScanState, rules: ScanRules, degraded: np.ndarray, actions: Int64) -> None:
     for symbol in range(len(degraded)):
         count = state.ring_count[symbol]
         verdict = 0
@@ -125,6 +125,7 @@ def _verdict(state: ScanState, rules: ScanRules, degraded: np.ndarray) -> None:
                 if state.flaw_counts[symbol, bit] > rules.quality_rates[bit] * count:
                     verdict |= 1 << bit
         degraded[symbol] = verdict
+        actions[symbol] = state.actions[symbol]
 
 
 @njit(cache=True)
@@ -331,9 +332,7 @@ def scan(
         if complete or clock[PASSED] - rules.cycle_ns >= clock[CLOSED_TO]:
             if _advance(state, rules, expected):
                 at_cycle = BEGINNING
-                _verdict(state, rules, degraded[closed])
-                for symbol in range(len(actions)):
-                    actions_then[closed, symbol] = actions[symbol]
+                _verdict(state, rules, degraded[closed], actions_then[closed])
                 closed_to[closed] = clock[CLOSED_TO]
                 closed += 1
     while flaw < flaws.shape[1]:

@@ -17,6 +17,8 @@ from confluent_kafka.admin import AdminClient
 
 from flows.errors import DivergedFromLog, Fenced, InputLost, SnapshotIncompatible
 from flows.exit_codes import ExitCode, Unavailable, exit_code_of
+from flows.journal.keys import HmacKey, KeyRing
+from flows.journal.signing import EnvelopeOf, Signer, handover_of
 from flows.kafka import committed_tail
 from flows.kafka.dead_letter_sink import dead_letter_key, dead_letter_sink
 from flows.kafka.errors import ContiguityBroken
@@ -39,6 +41,7 @@ class Decisions:
         self.orders_topic = make_topic("orders")
         self.cluster = self.decisions_topic
         self.parts: list[KafkaDecisionPartition] = []
+        self.envelope: EnvelopeOf = lambda *_: Envelope(code_version="1")
 
     def sink(self, **settings: Any) -> KafkaDecisionSink:
         return KafkaDecisionSink(
@@ -47,7 +50,7 @@ class Decisions:
             [self.portfolio],
             self.decisions_topic,
             self.orders_topic,
-            lambda portfolio, sequence, body_hash: Envelope(code_version="1"),
+            self.envelope,
             **settings,
         )
 
@@ -99,11 +102,29 @@ def test_bodies_and_orders_arrive_verbatim_under_the_portfolios_key(decisions: D
     assert {record.key() for record in records} == {b"alpha"}
     first = (records[0].value() or b"").decode()
     assert first == (
-        '{"body":' + block.bodies[0].decode() + f',"hash":"{block.hashes[0]}","envelope":'
-        '{"code_version":"1","key_id":null,"signature":null,"traceparent":null}}'
+        '{"body":' + block.bodies[0].decode() + f',"hash":"{block.hashes[0]}","envelope":{{"code_version":"1"}}}}'
     )
     assert decisions.sequences() == [1, 2, 3, 4, 5]
     assert decisions.orders() == block.orders
+
+
+def test_the_first_decision_that_another_key_signs_says_so_after_a_crash(decisions: Decisions) -> None:
+    """The snapshot knows decision 2; up to 4 were committed with key k0; then a crash, and a start with k1."""
+    first, second = HmacKey("k0", b"0" * 32), HmacKey("k1", b"1" * 32)
+    decisions.envelope = Signer(KeyRing((first,)), "1")
+    part = decisions.opened()
+    part.write_batch([decisions.block(1, 2)])
+    state = part.snapshot()
+    part.write_batch([decisions.block(3, 4, counter=1)])
+    decisions.envelope = Signer(KeyRing((first, second)), "1")
+    decisions.opened(state).write_batch([decisions.block(3, 6, counter=1)])
+    records = [m.value() or b"" for m in read_all(decisions.client, decisions.decisions_topic)]
+    envelopes = [msgspec.json.decode(record)["envelope"] for record in records]
+    assert [envelope["key_id"] for envelope in envelopes] == ["k0"] * 4 + ["k1"] * 2
+    changes = [envelope.get("key_change") for envelope in envelopes]
+    assert [n for n, change in enumerate(changes, 1) if change is not None] == [5]
+    handover = handover_of(first, "alpha", 5, msgspec.json.decode(records[4])["hash"], "k1")
+    assert changes[4] == {"handover": handover, "previous_key_id": "k0"}
 
 
 def test_each_portfolio_goes_to_its_own_sink_under_its_own_key(
