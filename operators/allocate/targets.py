@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from operators.compiled import compiled
 
+from operators.compiled import compiled
 from operators.portfolio.ledger import EQUITY, Ledger, Rules, unit_value
 
 #: What rounding to 1e-9 may add to a sum, for each weight.

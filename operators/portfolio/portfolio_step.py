@@ -17,9 +17,10 @@ from operators.contiguity import SnapshotError
 from operators.frames import BEGINNING, GroupFrame, Int64, OutputBlock, PodFrame, SideFrame, SideMessage
 from operators.plan import Plan
 from operators.portfolio.commands import PortfolioControl
-from operators.portfolio.cycle import CLIPS, FILLS, Prices, cycle_output, run_cycles
+from operators.portfolio.cycle import Prices, run_cycles
+from operators.portfolio.cycle_output import CLIPS, FILLS, cycle_output
 from operators.portfolio.decision import DecisionWriter
-from operators.portfolio.evidence import Evidence, split_pod_frame
+from operators.portfolio.evidence import NO_CHANGES, Evidence, split_pod_frame
 from operators.portfolio.intent_columns import IntentNames
 from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, Ledger, new_ledger, portfolio_rules
 from operators.portfolio.run_columns import RunColumns, RunTables
@@ -77,6 +78,13 @@ class PortfolioStep:
         self._offset_high = False
         self._out = cycle_output(pods, symbols)
         self._part = np.zeros(pods)
+        self._load_kernels()
+
+    def _load_kernels(self) -> None:
+        """Compiled code is loaded before the first cycle: it would hold that one up."""
+        nothing = self._prices.take(BEGINNING, np.empty(0, np.int64))
+        block = Prices(nothing.cycles, nothing.open, nothing.close, nothing.fresh, nothing.degraded)
+        run_cycles(self._ledger, self._rules, block, NO_CHANGES, 0, 0, 0, False, self._out, self._part)
 
     # ------------------------------------------------------------ step
     def step(self, frame: GroupFrame | PodFrame | SideFrame) -> OutputBlock | None:

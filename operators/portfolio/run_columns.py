@@ -9,7 +9,7 @@ import numpy as np
 
 from operators.frames import Bool, Float64, Int64
 from operators.plan import Plan
-from operators.portfolio.cycle import CANCELS, CLIPS, FILLS, ORDERS, TARGETS, CycleOutput
+from operators.portfolio.cycle_output import CANCELS, CLIPS, FILLS, ORDERS, TARGETS, CycleOutput
 from operators.portfolio.ledger import TRADING, Ledger, Rules
 from operators.portfolio.order_lines import OrderLines, OrderTexts
 from schemas.reasons import Reason
@@ -28,8 +28,8 @@ class ChangeNotes:
 
 @dataclass(slots=True, frozen=True)
 class FillRows:
-    """Fills by row; ``fee`` is what an order pays that is all of the fill: the whole fee, but for rounding. ``pods`` and
-    ``shares`` are of those who took a part."""
+    """Fills by row; ``fee`` is what an order pays that is all of the fill: the whole fee, but for rounding. ``pods``
+    and ``shares`` are of those who took a part."""
 
     place: list[int]
     symbol: list[str]

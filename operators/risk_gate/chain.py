@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from operators.compiled import compiled
-
 from operators.portfolio.ledger import Ledger, Rules
 from operators.risk_gate.guards.gross_exposure import gross_exposure
 from operators.risk_gate.guards.market_data import market_data
