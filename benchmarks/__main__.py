@@ -35,7 +35,7 @@ def main() -> None:
         if not given.dump_only:
             with _broker(folder / "kafka") as servers:
                 report |= _from_kafka(folder, servers, replays, repeats)
-                report |= _latencies(folder, servers, replays.site, 8.0 if given.quick else 30.0)
+                report |= _latencies(folder, servers, replays.site, 5.0 if given.quick else 30.0)
     print(json.dumps(report))
 
 
@@ -111,6 +111,7 @@ def _latencies(folder: Path, servers: str, site: Path, seconds: float) -> dict[s
     }
     for found in measured:
         report[f"latency_{found.rate}"] = {
+            "attained": round(found.attained),
             "p50_ms": round(found.p50, 2),
             "p99_ms": round(found.p99, 2),
             "broker_p50_ms": round(found.broker_p50, 2),
@@ -122,7 +123,7 @@ def _latencies(folder: Path, servers: str, site: Path, seconds: float) -> dict[s
 
 def _latency_rows(found: Latency) -> None:
     print(
-        f"latency at {found.rate} bars/s, side_lag {SIDE_LAG:g} s: p50 {found.p50:.1f} ms, p99 {found.p99:.1f} ms over"
+        f"latency at {found.rate} bars/s (came to {found.attained:.0f}), side_lag {SIDE_LAG:g} s: p50 {found.p50:.1f} ms, p99 {found.p99:.1f} ms over"
         f" {found.cycles} cycles; a record's way through the broker {found.broker_p50:.1f} / {found.broker_p99:.1f}"
     )
     stages = ", ".join(f"{stage} {mean:.2f}" for stage, mean in found.stages.items())

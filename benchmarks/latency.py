@@ -13,23 +13,25 @@ import numpy as np
 from confluent_kafka import Consumer
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.job import SYMBOLS
-from benchmarks.live_job import LiveJob, values
+from benchmarks.job import START, STEP, SYMBOLS
+from benchmarks.live_job import LiveJob, eventually, values
 from benchmarks.processes import Program
 from benchmarks.replays import BLOCKS
 from flows.kafka.local_broker import free_port
 
 #: Seconds of event time that control messages lag; the feed ticks the control topic with each cycle.
 SIDE_LAG = 1.0
-#: Cycles at the start that are not counted: connections, first intents.
-_WARM_SECONDS = 2.0
+#: Cycles that go before those that count: connections are made, and the strategies have their history.
+_WARM = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """At one rate, milliseconds: of the whole path, of a record's way through the broker alone, and of each stage."""
+    """At one rate, milliseconds: of the whole path, of a record's way through the broker alone, and of each stage.
+    ``attained`` is the rate that the feed came to: less than ``rate`` when the machine could not follow."""
 
     rate: int
+    attained: float
     p50: float
     p99: float
     cycles: int
@@ -54,41 +56,59 @@ _BAR = msgspec.json.Decoder(_Bar).decode
 
 def latency(folder: Path, servers: str, site: Path, rate: int, seconds: float) -> Latency:
     """Feeds the job at ``rate`` bars a second for a while, once without and once with Weir."""
+    end = _WARM + int(seconds * rate / SYMBOLS)
     alone = LiveJob(folder, f"echo{rate}", servers, BLOCKS)
-    echo = _watch(alone, "market", rate, seconds / 2, lambda value: _BAR(value).ts or 0)
+    echo, _ = _watch(alone, "market", rate, (_WARM, end), lambda value: _BAR(value).ts or 0)
     port = free_port()
     live = LiveJob(folder, f"live{rate}", servers, BLOCKS, SIDE_LAG, f"127.0.0.1:{port}")
     program = live.weir(site)
-    time.sleep(_WARM_SECONDS)
-    whole = _watch(live, "orders", rate, seconds, lambda value: _CYCLE(value).cycle)
+    _warm(live, rate)
+    whole, attained = _watch(live, "orders", rate, (_WARM, end), lambda value: _CYCLE(value).cycle)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         stages, evaluation = _stages(answer.read().decode())
     program.stop()
     program.finish()
     p50, p99 = np.percentile(whole, (50, 99)).tolist()
     broker_p50, broker_p99 = np.percentile(echo, (50, 99)).tolist()
-    return Latency(rate, p50, p99, len(whole), broker_p50, broker_p99, stages, evaluation)
+    return Latency(rate, attained, p50, p99, len(whole), broker_p50, broker_p99, stages, evaluation)
 
 
-def _watch(live: LiveJob, role: str, rate: int, seconds: float, cycle_of: Callable[[bytes], int]) -> list[float]:
-    """Milliseconds from each cycle's last bar to the last of its records in a role's topic."""
-    consumer = live.reader(role)
-    consumer.consume(1, 1.0)
-    sent_file = live.folder / "sent"
+def _feed(live: LiveJob, rate: int, cycles: tuple[int, int], out: Path) -> Program:
     control = live.topic("control") if live.configuration.topics.control else ""
-    feed = Program(
-        "benchmarks.live_feed", live.servers, live.topic("market"), control, str(rate), str(seconds), sent_file
-    )
-    seen: dict[int, int] = {}
+    first, end = map(str, cycles)
+    return Program("benchmarks.live_feed", live.servers, live.topic("market"), control, str(rate), first, end, out)
+
+
+def _warm(live: LiveJob, rate: int) -> None:
+    """Feeds the cycles that go before and returns when their orders are there."""
+    _feed(live, rate, (0, _WARM), live.folder / "warm").finish()
+    consumer, seen = live.reader("orders"), dict[int, int]()
+
+    def is_through() -> bool:
+        _take(consumer, 0.5, lambda value: _CYCLE(value).cycle, seen)
+        return max(seen, default=0) >= START + (_WARM - 20) * STEP
+
+    eventually("the first orders come", is_through)
+    consumer.close()
+
+
+def _watch(
+    live: LiveJob, role: str, rate: int, cycles: tuple[int, int], cycle_of: Callable[[bytes], int]
+) -> tuple[list[float], float]:
+    """Milliseconds from each cycle's last bar to the last of its records in a role's topic; bars a second."""
+    consumer, seen, file = live.reader(role), dict[int, int](), live.folder / "sent"
+    while _take(consumer, 1.0, cycle_of, {}):
+        pass
+    feed = _feed(live, rate, cycles, file)
     while not feed.ended():
         _take(consumer, 0.05, cycle_of, seen)
     feed.finish()
-    while _take(consumer, 2.0, cycle_of, seen):
+    while _take(consumer, 3.0, cycle_of, seen):
         pass
     consumer.close()
-    sent = [tuple(map(int, line.split())) for line in sent_file.read_text().splitlines()]
-    counted = sent[int(min(_WARM_SECONDS, seconds / 4) * rate / SYMBOLS) :]
-    return [(seen[ts] - at) / 1e6 for ts, at in counted if ts in seen]
+    sent = [(int(ts), int(at)) for ts, at in map(str.split, file.read_text().splitlines())]
+    attained = (len(sent) - 1) * SYMBOLS / (sent[-1][1] - sent[0][1]) * 1e9
+    return [(seen[ts] - at) / 1e6 for ts, at in sent if ts in seen], attained
 
 
 def _take(consumer: Consumer, seconds: float, cycle_of: Callable[[bytes], int], seen: dict[int, int]) -> bool:
