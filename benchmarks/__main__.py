@@ -123,13 +123,13 @@ def _latencies(folder: Path, servers: str, site: Path, seconds: float) -> dict[s
 
 def _latency_rows(found: Latency) -> None:
     print(
-        f"latency at {found.rate} bars/s (came to {found.attained:.0f}), side_lag {SIDE_LAG:g} s: p50 {found.p50:.1f} ms, p99 {found.p99:.1f} ms over"
-        f" {found.cycles} cycles; a record's way through the broker {found.broker_p50:.1f} / {found.broker_p99:.1f}"
+        f"latency at {found.rate} bars/s (came to {found.attained:.0f}), side_lag {SIDE_LAG:g} s, {found.cycles} cycles"
     )
+    print(f"  bar in to orders out: p50 {found.p50:.1f} ms, p99 {found.p99:.1f} ms")
+    print(f"  a record through the broker alone: p50 {found.broker_p50:.1f} ms, p99 {found.broker_p99:.1f} ms")
     stages = ", ".join(f"{stage} {mean:.2f}" for stage, mean in found.stages.items())
-    print(
-        f"  mean ms a call: {stages}; strategy evaluation p99 <= {found.evaluation_p99:g} ms a symbol batch", flush=True
-    )
+    print(f"  mean of a call: {stages} ms")
+    print(f"  strategy evaluation of a symbol batch: p99 within {found.evaluation_p99:g} ms", flush=True)
 
 
 def _row(name: str, found: Measured, replays: Replays) -> None:

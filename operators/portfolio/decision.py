@@ -11,6 +11,7 @@ import msgspec
 from operators.frames import Clips
 from operators.plan import Plan
 from operators.portfolio.cycle_output import CANCELS, CLIPS, FILLS, ORDERS, TARGETS
+from operators.portfolio.fill_columns import joined
 from operators.portfolio.intent_columns import IntentColumns
 from operators.portfolio.ledger import CASH, EQUITY, GROSS, NET
 from operators.portfolio.order_writer import OpenOrder, OrderWriter
@@ -30,6 +31,8 @@ from schemas.reasons import Reason
 
 _ENCODE = msgspec.json.Encoder().encode
 _TRADING_STATES = ("ACTIVE", "REDUCING", "HALTED")
+#: Stands for the order where pods trade among each other.
+_AMONG_PODS: list[OpenOrder] = [("", 0, 0.0)]
 _REASONS = {int(r): r.name for r in Reason}
 
 
@@ -51,12 +54,14 @@ class Cycle:
     #: places of symbols whose open orders are taken back
     cancelled: list[int]
     capital: dict[str, Any] | None
+    #: what a venue filled
+    executions: FillTable | None = None
 
     def is_busy(self) -> bool:
         """True when something happened, whatever the run did."""
         return bool(
             self.first_intent < self.last_intent or self.pod_clips is not None or self.events or self.commands
-            or self.transitions or self.cancelled or self.capital
+            or self.transitions or self.cancelled or self.capital or self.executions
         )  # fmt: skip
 
 
@@ -83,7 +88,7 @@ class DecisionWriter:
         cancels, cancel_values = self.orders.cancel(
             cycle.cancelled, run.cancels[first:last], cycle.cycle, decision_id, self.sequence
         )
-        fills = self._fills(run, *run.bounds(row, FILLS))
+        fills = joined(cycle.executions, self._fills(run, *run.bounds(row, FILLS)))
         first, last = run.bounds(row, ORDERS)
         orders, values = self.orders.write(run.orders, first, last, cycle.cycle, decision_id, self.sequence)
         scalars = run.scalars[row]
@@ -106,7 +111,7 @@ class DecisionWriter:
                 intents=_intents(cycle, run.fraction, scalars[EQUITY]),
                 net_exposure=scalars[NET],
                 orders=orders,
-                pods=PodTable(equity=cycle.pod_equity, fraction=run.fraction, pod=self._pods),
+                pods=self._pod_table(cycle, run, row),
                 portfolio=self._id,
                 previous=self.previous,
                 sequence=self.sequence,
@@ -120,6 +125,17 @@ class DecisionWriter:
         return body, self.previous, cancel_values + values
 
     # ------------------------------------------------------------ tables
+    def _pod_table(self, cycle: Cycle, run: RunColumns, row: int) -> PodTable:
+        realised, unrealised, fees = run.profit[row]
+        return PodTable(
+            equity=cycle.pod_equity,
+            fees=fees,
+            fraction=run.fraction,
+            pod=self._pods,
+            realised=realised,
+            unrealised=unrealised,
+        )
+
     def _targets(self, run: RunColumns, first: int, last: int) -> TargetTable | None:
         if first == last:
             return None
@@ -159,11 +175,15 @@ class DecisionWriter:
         if first == last:
             return None
         rows, own = run.fills, slice(first, last)
-        filled = [self.orders.open.pop(place) for place in rows.place[own]]
+        filled = [
+            self.orders.open.pop(place) if lots else _AMONG_PODS
+            for place, lots in zip(rows.place[own], rows.lots[own], strict=True)
+        ]
         if any(len(orders) != 1 for orders in filled):
             return self._parted_fills(rows, first, filled)
         return FillTable(
             client_order_id=[orders[0][0] for orders in filled],
+            execution_id=[""] * len(filled),
             fee=rows.fee[own],
             pods=rows.pods[own],
             price=rows.price[own],
@@ -180,7 +200,11 @@ class DecisionWriter:
         pick = itemgetter(*at)
         return FillTable(
             client_order_id=[order[0] for order in orders],
-            fee=[rows.whole_fee[row] * order[1] / rows.lots[row] for row, order in zip(at, orders, strict=True)],
+            execution_id=[""] * len(orders),
+            fee=[
+                rows.whole_fee[row] * order[1] / rows.lots[row] if rows.lots[row] else 0.0
+                for row, order in zip(at, orders, strict=True)
+            ],
             pods=list(pick(rows.pods)),
             price=list(pick(rows.price)),
             quantity=[order[2] for order in orders],

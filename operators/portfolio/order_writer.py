@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple, dataclass
 from typing import Any, TypeAlias
 
 import msgspec
@@ -11,13 +12,29 @@ from operators.portfolio.order_lines import OrderLines
 from operators.portfolio.run_columns import OrderRows
 from schemas.canonical import IdPrefix, length_prefixed
 from schemas.decision import OrderTable
-from schemas.messages import SCHEMA_VERSION, Cancel
+from schemas.messages import SCHEMA_VERSION, Cancel, CycleEnd
 from schemas.reasons import Reason
 
 _ENCODE_LINES = msgspec.json.Encoder().encode_lines
 
-#: An order that has not been filled: its id, signed lots and signed units.
+#: An order that the portfolio will fill itself: its id, signed lots and signed units.
 OpenOrder: TypeAlias = tuple[str, int, float]
+
+
+@dataclass(slots=True)
+class WorkingOrder:
+    """An order at a venue that is not over.
+
+    ``lots`` are still open (signed), ``quantity`` is what was sent in units (signed), ``sent`` the cycle in which it
+    was, ``heard`` whether the venue has answered, ``taken_back`` whether a cancel was sent.
+    """
+
+    client_order_id: str
+    lots: int
+    quantity: float
+    sent: int
+    heard: bool = False
+    taken_back: bool = False
 
 
 class OrderWriter:
@@ -33,7 +50,9 @@ class OrderWriter:
         self._ids = IdPrefix(self._account.encode(), self._id.encode())
         self.lines = OrderLines(plan, portfolio)
         self.sequence = 0
+        self._fills_itself = own.configuration.execution.mode == "internal_paper"
         self.open: dict[int, list[OpenOrder]] = {}
+        self.working: dict[int, list[WorkingOrder]] = {}
 
     def write(
         self, rows: OrderRows, first: int, last: int, cycle: int, decision_id: str, decision_sequence: int
@@ -49,7 +68,9 @@ class OrderWriter:
             [parts[s] + n.to_bytes(8, "little") for s, n in zip(places, sequences, strict=True)]
         )
         for place, order in zip(places, zip(client_ids, rows.lots[own], quantities, strict=True), strict=True):
-            if place in self.open:
+            if not self._fills_itself:
+                self.working.setdefault(place, []).append(WorkingOrder(*order, cycle))
+            elif place in self.open:
                 self.open[place].append(order)
             else:
                 self.open[place] = [order]
@@ -80,7 +101,7 @@ class OrderWriter:
         rows: list[dict[str, Any]] = []
         values: list[Cancel] = []
         for place, reason in places:
-            for client_order_id, _, _ in self.open.pop(place):
+            for client_order_id in self._taken_back(place):
                 self.sequence += 1
                 cancel = Cancel(
                     account=self._account,
@@ -105,11 +126,38 @@ class OrderWriter:
                 )
         return rows, _ENCODE_LINES(values).split(b"\n")[:-1]
 
+    def _taken_back(self, place: int) -> list[str]:
+        """Ids of a symbol's orders to cancel: over at once where the portfolio fills them itself, else when told so."""
+        if self._fills_itself:
+            return [order[0] for order in self.open.pop(place)]
+        found = [order for order in self.working.get(place, []) if not order.taken_back]
+        for order in found:
+            order.taken_back = True
+        return [order.client_order_id for order in found]
+
+    def forget(self, place: int, order: WorkingOrder) -> None:
+        """The order is over."""
+        left = [o for o in self.working[place] if o is not order]
+        if left:
+            self.working[place] = left
+        else:
+            del self.working[place]
+
+    def cycle_end(self, cycle: int, orders: int) -> bytes:
+        """Closes a cycle for a paper venue; it counts up nothing."""
+        end = CycleEnd(cycle=cycle, orders=orders, portfolio=self._id, sequence=self.sequence, v=SCHEMA_VERSION)
+        return _ENCODE_LINES([end])[:-1]
+
     def snapshot(self) -> dict[str, Any]:
-        """Sequence and open orders."""
-        return {"sequence": self.sequence, "open": {s: list(orders) for s, orders in self.open.items()}}
+        """Sequence and orders that are not over."""
+        return {
+            "sequence": self.sequence,
+            "open": {s: list(orders) for s, orders in self.open.items()},
+            "working": {s: [astuple(o) for o in orders] for s, orders in self.working.items()},
+        }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Goes on from a snapshot."""
         self.sequence = snapshot["sequence"]
         self.open = {s: [tuple(order) for order in orders] for s, orders in snapshot["open"].items()}
+        self.working = {s: [WorkingOrder(*order) for order in orders] for s, orders in snapshot["working"].items()}

@@ -28,8 +28,10 @@ class ChangeNotes:
 
 @dataclass(slots=True, frozen=True)
 class FillRows:
-    """Fills by row; ``fee`` is what an order pays that is all of the fill: the whole fee, but for rounding. ``pods``
-    and ``shares`` are of those who took a part."""
+    """Fills by row; ``fee`` is what an order pays that is all of the fill: the whole fee, but for rounding.
+
+    ``pods`` and ``shares`` are of those who took a part. A row of no lots is a trade among pods: its shares are units.
+    """
 
     place: list[int]
     symbol: list[str]
@@ -96,6 +98,8 @@ class RunColumns:
     ends: list[list[int]]
     scalars: list[list[float]]
     offset: list[float]
+    #: realised, unrealised and fees of each pod after each cycle
+    profit: list[list[list[float]]]
     fraction: list[float]
     trading: int
     fills: FillRows
@@ -126,6 +130,7 @@ class RunTables:
             ends=out.ends[:cycles].tolist(),
             scalars=out.scalars[:cycles].tolist(),
             offset=out.offset[:cycles].tolist(),
+            profit=out.profit[:cycles].tolist(),
             fraction=ledger.fraction.tolist(),
             trading=int(ledger.state[TRADING]),
             fills=self._fills(out, used[FILLS]) if used[FILLS] else _NO_FILLS,
@@ -138,7 +143,8 @@ class RunTables:
     def _fills(self, out: CycleOutput, n: int) -> FillRows:
         place, lots, parts = out.fill_symbol[:n], out.fill_lots[:n], out.fill_part[:n]
         quantity = in_units(lots, self._rules.lot[place])
-        shares, fee = parts / quantity[:, None], out.fill_fee[:n]
+        among_pods, fee = lots == 0, out.fill_fee[:n]
+        shares = parts / np.where(among_pods, 1.0, quantity)[:, None]
         row, pod = np.nonzero(parts)
         names, shared = self._pods[pod].tolist(), shares[row, pod].tolist()
         ends = np.searchsorted(row, np.arange(n + 1)).tolist()
@@ -149,7 +155,7 @@ class RunTables:
             quantity=quantity.tolist(),
             price=out.fill_price[:n].tolist(),
             whole_fee=fee.tolist(),
-            fee=(fee * lots / lots).tolist(),
+            fee=(fee * lots / np.where(among_pods, 1, lots)).tolist(),
             pods=[names[first:last] for first, last in pairwise(ends)],
             shares=[shared[first:last] for first, last in pairwise(ends)],
         )
