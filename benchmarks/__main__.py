@@ -1,119 +1,143 @@
-"""``python -m benchmarks [--quick] [--cycles N]``: Weir beside the plain loop; the last line is one JSON object."""
+"""``python -m benchmarks [--quick] [--cycles N]``: every figure, and as the last line one JSON object of them."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.job import SYMBOLS, Changes
-from benchmarks.weir_job import announce_strategies, intent_changes, replay, write_configuration, write_inputs
+from benchmarks.from_kafka import from_kafka
+from benchmarks.latency import SIDE_LAG, Latency, latency
+from benchmarks.processes import Program
+from benchmarks.replays import BLOCKS, PER_SYMBOL, Measured, Replays
+from flows.kafka.local_broker import LocalBroker, external_bootstrap_servers, free_port
 
-_ROOT = Path(__file__).parents[1]
-
-
-class Bench:
-    """One job in one folder, run by the loop and by Weir in several ways."""
-
-    def __init__(self, folder: Path, count: int) -> None:
-        self._folder, self._bars = folder, count * SYMBOLS
-        self._site = announce_strategies(folder)
-        for name in ("bench_sma", "bench_sma_per_symbol"):
-            write_configuration(folder / f"{name}.yaml", f"{name}@1.0.0")
-        self.lines, self._dump = write_inputs(folder, count)
-        (folder / "two").mkdir()
-        _, self._split = write_inputs(folder / "two", count, 2)
-        (folder / "small").mkdir()
-        _, self._small = write_inputs(folder / "small", 100)
-        (folder / "empty").mkdir()
-        _, self._empty = write_inputs(folder / "empty", 0)
-        self._idle: dict[tuple[str, int], float] = {}
-
-    def _replay(self, dump: Path, strategy: str, name: str, *options: str) -> dict[str, Any]:
-        configuration = self._folder / f"{strategy}.yaml"
-        return replay(dump, configuration, self._folder / f"out-{name}", self._site, *options)
-
-    def _idle_seconds(self, strategy: str, processes: int, options: tuple[str, ...]) -> float:
-        """CPU of a run without bars; the run before it compiles whatever is not compiled yet."""
-        if (strategy, processes) not in self._idle:
-            self._replay(self._small, strategy, "warm", *options)
-            idle = self._replay(self._empty, strategy, "idle", *options)
-            self._idle[strategy, processes] = idle["process_cpu_seconds"]
-        return self._idle[strategy, processes]
-
-    def loop(self) -> dict[str, Any]:
-        """The baseline's own account."""
-        command = [sys.executable, "-m", "benchmarks.plain_loop", str(self.lines), str(self._folder / "loop.jsonl")]
-        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True)
-        account: dict[str, Any] = json.loads(done.stdout)
-        return account
-
-    def weir(self, strategy: str, wanted: dict[str, Any], *, split: bool = False, processes: int = 0) -> dict[str, Any]:
-        """Weir's account of the same job; raises AssertionError when its intents are not the loop's."""
-        name = f"{strategy}-{int(split)}-{processes}"
-        options = ("--processes", str(processes)) if processes else ()
-        idle = self._idle_seconds(strategy, processes, options)
-        result = self._replay(self._split if split else self._dump, strategy, name, *options)
-        found = Changes.of(intent_changes(self._folder / f"out-{name}"))
-        if (found.count, found.checksum) != (wanted["changes"], wanted["checksum"]):
-            raise AssertionError(f"{name}: {found} intent changes, the loop has {wanted}")
-        result["cpu"] = result["process_cpu_seconds"] - idle
-        return result
-
-    def per_million(self, cpu: float) -> float:
-        """CPU seconds for a million bars."""
-        return cpu / self._bars * 1e6
+_RATES = (20_000, 100_000)
 
 
 def main() -> None:
-    """Runs every variant and prints its numbers."""
+    """Runs every measurement and prints it as it comes."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Weir beside the plain loop")
-    parser.add_argument("--quick", action="store_true", help="200,000 bars instead of a million")
-    parser.add_argument("--dump-only", action="store_true", help="only the plain loop and one process from a dump")
+    parser.add_argument("--quick", action="store_true", help="200,000 bars instead of a million, each run once")
+    parser.add_argument("--dump-only", action="store_true", help="nothing that needs Kafka")
     parser.add_argument("--cycles", type=int, help="cycles of 100 bars")
     given = parser.parse_args()
     count = given.cycles or (2_000 if given.quick else 10_000)
-    with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
-        _run(Bench(Path(folder), count), given.dump_only)
-
-
-def _run(bench: Bench, dump_only: bool) -> None:
-    loop = bench.loop()
-    base = loop["cpu_seconds"]
-    print(f"plain loop              {bench.per_million(base):6.2f} CPU s/M   {loop['orders']} orders")
-    report: dict[str, Any] = {}
-    single = split = {}
-    for label, key, strategy, is_split, processes in (
-        ("weir, dump", "ratio_dump", "bench_sma", False, 0),
-        ("weir, on_bar", "ratio_on_bar", "bench_sma_per_symbol", False, 0),
-        ("weir, 1 of 2 partitions", "", "bench_sma", True, 1),
-        ("weir, 2 processes", "", "bench_sma", True, 2),
-    ):
-        if dump_only and key != "ratio_dump":
-            continue
-        result = bench.weir(strategy, loop, split=is_split, processes=processes)
-        ratio = result["cpu"] / base
-        print(
-            f"{label:23} {bench.per_million(result['cpu']):6.2f} CPU s/M   ratio {ratio:.2f}  {result['orders']} orders"
-            f"   {result['wall_seconds']:.1f} s wall   {result['peak_mib']:.0f} MiB"
-        )
-        if key:
-            report[key] = round(ratio, 3)
-        if processes == 1:
-            single = result
-        if processes == 2:
-            split = result
-        if key == "ratio_dump":
-            report["peak_mib"] = round(result["peak_mib"])
-    if single and split:
-        report["scale_2_processes"] = round(single["wall_seconds"] / split["wall_seconds"], 2)
-        report["cpu_2_processes"] = round(split["cpu"] / single["cpu"], 2)
-    report |= {"ratio_kafka": None, "latency_p50_ms": None, "latency_p99_ms": None}
+    with tempfile.TemporaryDirectory(prefix="weir-bench-") as name:
+        folder = Path(name)
+        repeats = 1 if given.quick else 3
+        replays = Replays(folder, count, repeats)
+        report = _from_dump(replays) | _snapshots(replays, folder)
+        if not given.dump_only:
+            with _broker(folder / "kafka") as servers:
+                report |= _from_kafka(folder, servers, replays, repeats)
+                report |= _latencies(folder, servers, replays.site, 5.0 if given.quick else 30.0)
     print(json.dumps(report))
+
+
+@contextmanager
+def _broker(folder: Path) -> Iterator[str]:
+    """Bootstrap servers of the cluster that the environment names, or of one for this run."""
+    outside = external_bootstrap_servers()
+    if outside:
+        yield outside
+        return
+    broker = LocalBroker()
+    broker.start(free_port(), folder)
+    try:
+        yield broker.bootstrap_servers
+    finally:
+        broker.stop()
+
+
+def _from_dump(replays: Replays) -> dict[str, Any]:
+    whole = replays.weir(BLOCKS)
+    loop = whole.cpu / whole.ratio / replays.bars * 1e6
+    print(f"{'plain loop':26}{loop:7.2f} CPU s/M{'':14}{replays.loop_orders} orders", flush=True)
+    _row("weir, dump", whole, replays)
+    per_symbol = replays.weir(PER_SYMBOL)
+    _row("weir, on_bar", per_symbol, replays)
+    one = replays.weir(BLOCKS, partitions=2, processes=1)
+    _row("weir, 2 partitions", one, replays)
+    two = replays.weir(BLOCKS, partitions=2, processes=2)
+    _row("weir, 2 processes", two, replays)
+    short, long = replays.peaks()
+    growth = long / short - 1
+    print(f"peak memory: {short:.0f} MiB, over ten times the bars {long:.0f} ({growth:+.1%})")
+    return {
+        "loop_cpu_s_per_million": round(loop, 3),
+        "dump_cpu_s_per_million": round(whole.cpu / replays.bars * 1e6, 3),
+        "ratio_dump": round(whole.ratio, 3),
+        "ratio_on_bar": round(per_symbol.ratio, 3),
+        "scale_2_processes": round(one.wall / two.wall, 2),
+        "cpu_2_processes": round(two.cpu / one.cpu, 2),
+        "peak_mib": round(whole.peak_mib),
+        "peak_growth_10x": round(growth, 3),
+        "orders": {"loop": replays.loop_orders, "weir": whole.orders},
+        "intent_changes": replays.wanted.count,
+        "intent_checksum": replays.wanted.checksum,
+    }
+
+
+def _snapshots(replays: Replays, folder: Path) -> dict[str, Any]:
+    program = Program("benchmarks.snapshot_stall", replays.dump, folder / f"{BLOCKS}.yaml", path=(replays.site,))
+    program.finish()
+    stalls = json.loads(program.last_line())
+    told = ", ".join(f"{key} {p50:.2f}/{p99:.2f}" for key, (p50, p99) in stalls.items())
+    print(f"snapshot stall of 100 symbols, ms p50/p99: {told}", flush=True)
+    return {"snapshot_stall_p50_ms": stalls["all"][0], "snapshot_stall_p99_ms": stalls["all"][1]}
+
+
+def _from_kafka(folder: Path, servers: str, replays: Replays, repeats: int) -> dict[str, Any]:
+    measured = from_kafka(folder, servers, replays, repeats)
+    _row("weir, Kafka", measured, replays)
+    return {"ratio_kafka": round(measured.ratio, 3)}
+
+
+def _latencies(folder: Path, servers: str, site: Path, seconds: float) -> dict[str, Any]:
+    measured = [latency(folder, servers, site, rate, seconds) for rate in _RATES]
+    for found in measured:
+        _latency_rows(found)
+    first = measured[0]
+    report: dict[str, Any] = {
+        "latency_p50_ms": round(first.p50, 2),
+        "latency_p99_ms": round(first.p99, 2),
+        "side_lag_seconds": SIDE_LAG,
+        "evaluation_p99_ms": first.evaluation_p99,
+    }
+    for found in measured:
+        report[f"latency_{found.rate}"] = {
+            "attained": round(found.attained),
+            "p50_ms": round(found.p50, 2),
+            "p99_ms": round(found.p99, 2),
+            "broker_p50_ms": round(found.broker_p50, 2),
+            "broker_p99_ms": round(found.broker_p99, 2),
+            "stage_mean_ms": {stage: round(mean, 3) for stage, mean in found.stages.items()},
+        }
+    return report
+
+
+def _latency_rows(found: Latency) -> None:
+    print(
+        f"latency at {found.rate} bars/s (came to {found.attained:.0f}), side_lag {SIDE_LAG:g} s, {found.cycles} cycles"
+    )
+    print(f"  bar in to orders out: p50 {found.p50:.1f} ms, p99 {found.p99:.1f} ms")
+    print(f"  a record through the broker alone: p50 {found.broker_p50:.1f} ms, p99 {found.broker_p99:.1f} ms")
+    stages = ", ".join(f"{stage} {mean:.2f}" for stage, mean in found.stages.items())
+    print(f"  mean of a call: {stages} ms")
+    print(f"  strategy evaluation of a symbol batch: p99 within {found.evaluation_p99:g} ms", flush=True)
+
+
+def _row(name: str, found: Measured, replays: Replays) -> None:
+    print(
+        f"{name:26}{found.cpu / replays.bars * 1e6:7.2f} CPU s/M   ratio {found.ratio:.2f} {found.orders} orders"
+        f"   {found.wall:.1f} s wall   {found.peak_mib:.0f} MiB",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

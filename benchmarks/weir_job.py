@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,13 @@ import numpy as np
 import yaml
 
 from benchmarks.job import START, STEP, SYMBOLS, WINDOWS, Change, cycles
+from benchmarks.processes import Program, Usage
 from flows.dump.manifest import Instrument, Manifest
 from flows.dump.records import Records
 from flows.dump.writer import DumpWriter
 from schemas.partitioning import partition_rule
 
-_NAMES = [f"SYM{s:03d}" for s in range(SYMBOLS)]
+NAMES = [f"SYM{s:03d}" for s in range(SYMBOLS)]
 _CYCLES_AT_ONCE = 100
 
 
@@ -28,7 +27,7 @@ def write_inputs(folder: Path, count: int, partitions: int = 1) -> tuple[Path, P
     """The job's bars as JSON lines for the loop, and as a dump (Parquet, lz4, JSON payloads) for Weir."""
     lines, dump = folder / "bars.jsonl", folder / f"dump-{partitions}"
     place = partition_rule("murmur2", partitions)
-    part_of = {name.encode(): place(name) for name in _NAMES}
+    part_of = {name.encode(): place(name) for name in NAMES}
     writer = DumpWriter(dump, Manifest(cycle_seconds=60, interval="1m", source="benchmark"), compression="lz4")
     offsets = [0] * partitions
     waiting: list[list[bytes | None]] = [[] for _ in range(partitions)]
@@ -60,13 +59,13 @@ def write_inputs(folder: Path, count: int, partitions: int = 1) -> tuple[Path, P
         Instrument(
             symbol=name, tick=0.01, lot=1.0, interval="1m", listed_from=START, participation=True, currency="USD"
         )
-        for name in _NAMES
+        for name in NAMES
     ]
     writer.close(listed, {"market": partitions})
     return lines, dump
 
 
-def write_configuration(path: Path, strategy: str) -> None:
+def document(strategy: str) -> dict[str, Any]:
     """Three pods, one strategy each; the job's cap is lifted and the default guards are too wide to bind."""
     pods = [
         {
@@ -77,13 +76,17 @@ def write_configuration(path: Path, strategy: str) -> None:
     ]
     capital = 1_000_000_000.0
     portfolio = {"id": "bench", "initial_equity": capital, "reference_capital": capital, "pods": pods}
-    document = {
+    return {
         "instruments": "from_dump",
         "time": {"cycle_seconds": "from_dump"},
         "topics": {"market": {"partitions": "from_dump"}},
         "portfolios": [portfolio],
     }
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+def write_configuration(path: Path, strategy: str) -> None:
+    """The job as a replay reads it."""
+    path.write_text(yaml.safe_dump(document(strategy), sort_keys=False))
 
 
 def announce_strategies(folder: Path) -> Path:
@@ -99,25 +102,22 @@ def announce_strategies(folder: Path) -> Path:
     return metadata.parent
 
 
-def replay(dump: Path, configuration: Path, out: Path, site: Path, *options: str) -> dict[str, Any]:
-    """One ``weir replay`` in a process of its own; its result, with the CPU of all its processes as the system counts.
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A ``weir replay``: its own account, and what the system says it used."""
 
-    Raises RuntimeError with the process's own words when it fails.
-    """
-    command = [
-        sys.executable, "-m", "flows", "replay", "--dump", str(dump), "--config", str(configuration), "--out", str(out),
-        "--no-clickhouse", "--no-report", "--json", *options,
-    ]  # fmt: skip
-    root = str(Path(__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, str(site)])}
-    before = os.times()
-    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
-    after = os.times()
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-2000:]}")
-    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    used = after.children_user + after.children_system - before.children_user - before.children_system
-    return {**result, "process_cpu_seconds": used}
+    account: dict[str, Any]
+    usage: Usage
+
+
+def replay(dump: Path, configuration: Path, out: Path, site: Path, *options: str) -> Replayed:
+    """One ``weir replay`` in a process of its own; raises RuntimeError with its own words when it fails."""
+    program = Program(
+        "flows", "replay", "--dump", dump, "--config", configuration, "--out", out,
+        "--no-clickhouse", "--no-report", "--json", *options, path=(site,),
+    )  # fmt: skip
+    usage = program.finish()
+    return Replayed(json.loads(program.last_line()), usage)
 
 
 class _Table(msgspec.Struct):
@@ -135,14 +135,21 @@ class _Record(msgspec.Struct):
     body: _Body
 
 
+_DECODE = msgspec.json.Decoder(_Record).decode
+_SIDES = {"long": 1, "short": -1, "flat": 0}
+
+
+def changes_of(decision: bytes) -> Iterator[Change]:
+    """The intents of one decision record, as the loop tells its own."""
+    body = _DECODE(decision).body
+    if body.intents is not None:
+        table = body.intents
+        for schedule, symbol, direction in zip(table.schedule, table.symbol, table.direction, strict=True):
+            yield body.cycle, int(symbol[3:]), int(schedule[1:]), _SIDES[direction]
+
+
 def intent_changes(out: Path) -> Iterator[Change]:
-    """The intents of a run's decisions, as the loop tells its own."""
-    decode = msgspec.json.Decoder(_Record).decode
-    sides = {"long": 1, "short": -1, "flat": 0}
+    """The intents of a replay's decisions."""
     with (out / "decisions.jsonl").open("rb") as file:
         for line in file:
-            body = decode(line).body
-            if body.intents is not None:
-                table = body.intents
-                for schedule, symbol, direction in zip(table.schedule, table.symbol, table.direction, strict=True):
-                    yield body.cycle, int(symbol[3:]), int(schedule[1:]), sides[direction]
+            yield from changes_of(line)

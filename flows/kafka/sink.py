@@ -23,6 +23,7 @@ from flows.kafka.progress import ProgressWriter
 from flows.kafka.settings import ClientSettings
 from flows.kafka.topics import partition_count
 from flows.kafka.transactional import Entry, TransactionalLog
+from flows.metrics import process_metrics
 from operators.frames import Beat, OutputBlock
 from schemas.partitioning import murmur2_partition
 
@@ -139,6 +140,7 @@ class KafkaDecisionPartition(StatefulSinkPartition["OutputBlock | Beat", dict[st
         self._first_sequence = first_sequence
         self._envelope = envelope
         self._progress = progress
+        self._transactions = process_metrics().histogram("weir_transaction_seconds").labels(portfolio)
         self._decisions = Channel(state.decisions_topic, state.decisions_partition)
         self._orders = Channel(state.orders_topic, state.orders_partition)
         #: (sequence, key id) of the last committed decision
@@ -177,7 +179,8 @@ class KafkaDecisionPartition(StatefulSinkPartition["OutputBlock | Beat", dict[st
             groups += self._groups(block)
             cycle = block.to_cycle
         if groups:
-            self.log.write(groups)
+            with self._transactions.time():
+                self.log.write(groups)
         else:
             self.log.read_committed()
         if self._progress is not None:

@@ -45,6 +45,10 @@ class PriceJoin:
             self._columns[group] = (taken, np.searchsorted(symbols, own[taken]))
         # One key group with just these symbols: its arrays are the block.
         self._is_whole = len(groups) == 1 and np.array_equal(plan.groups[groups[0]].symbols, symbols)
+        # Compiled code is loaded before the first frame: it would hold that one up.
+        none, nothing = np.empty(0, np.int64), self.take(BEGINNING, np.empty(0, np.int64))
+        columns = (nothing.open, nothing.close, nothing.fresh, nothing.degraded)
+        place_prices(none, none, none, *columns, *columns)
 
     def add(self, frame: GroupFrame) -> None:
         """Keeps a frame that has cycles with data."""
@@ -99,10 +103,7 @@ class PriceJoin:
     def _place(self, block: PriceBlock, group: int, frame: GroupFrame, rows: int) -> None:
         at = np.searchsorted(block.cycles, frame.cycles[:rows])
         source, target = self._columns[group]
-        place_prices(
-            at, source, target, frame.open, frame.close, frame.fresh, frame.degraded,
-            block.open, block.close, block.fresh, block.degraded,
-        )  # fmt: skip
+        place_prices(at, source, target, *_columns(frame, rows), block.open, block.close, block.fresh, block.degraded)
         column = self.groups.index(group)
         block.first_offset[at, column] = frame.first_offset[:rows]
         block.last_offset[at, column] = frame.last_offset[:rows]
@@ -155,14 +156,25 @@ def _holds(part: tuple[int, GroupFrame, int], extra: Int64) -> bool:
     return bool(at[-1] < rows and np.array_equal(cycles[at], extra))
 
 
+def _columns(frame: GroupFrame, rows: int) -> tuple[Float64, Float64, Bool, Bool]:
+    """A frame's first rows in C order, which kernels are compiled for: planes of a larger table may come in another."""
+    return (
+        np.ascontiguousarray(frame.open[:rows]),
+        np.ascontiguousarray(frame.close[:rows]),
+        np.ascontiguousarray(frame.fresh[:rows]),
+        np.ascontiguousarray(frame.degraded[:rows]),
+    )
+
+
 def _whole(frame: GroupFrame, rows: int) -> PriceBlock:
     """A frame's first rows as they stand: who takes a block only reads it."""
+    opened, closed, fresh, degraded = _columns(frame, rows)
     return PriceBlock(
         cycles=frame.cycles[:rows],
-        open=frame.open[:rows],
-        close=frame.close[:rows],
-        fresh=frame.fresh[:rows],
-        degraded=frame.degraded[:rows],
+        open=opened,
+        close=closed,
+        fresh=fresh,
+        degraded=degraded,
         first_offset=frame.first_offset[:rows, None],
         last_offset=frame.last_offset[:rows, None],
     )

@@ -27,7 +27,7 @@ from operators.frames import (
     StrategyEvent,
     TargetChanges,
 )
-from operators.intents import IntentQueue
+from operators.intents import IntentQueue, no_intents
 from operators.intents import take as take_intents
 from operators.plan import Plan
 from operators.pods.block import IntentRows, PodOutput, Standing, pod_output, run_block
@@ -82,6 +82,9 @@ class PodStep:
         self._schedule_row[list(self._pod.schedules)] = np.arange(count, dtype=np.int32)
         #: (symbol's place, weight) of targets that a configuration change took away; None when nothing changed
         self._withdrawn: list[tuple[int, float]] | None = None
+        # Compiled code is loaded before the first cycle: it would hold that one up.
+        nothing = self._prices.take(BEGINNING, np.empty(0, np.int64))
+        self._run_rows(nothing, 0, 0, self._rows(no_intents(plan.feature_width), nothing.cycles), self._untouched)
 
     # ------------------------------------------------------------ step
     def step(self, frame: GroupFrame | SideFrame) -> PodFrame | None:

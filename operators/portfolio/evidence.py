@@ -19,7 +19,8 @@ from schemas.reasons import Reason
 
 _NO_CYCLE, _NO_VALUE, _NO_INDEX = np.empty(0, np.int64), np.empty(0), np.empty(0, np.int32)
 _NOWHERE = np.empty(0, np.bool_)
-_NO_CHANGES = Changes(_NO_CYCLE, _NO_INDEX, _NO_INDEX, _NO_VALUE)
+#: No pod target changed.
+NO_CHANGES = Changes(_NO_CYCLE, _NO_INDEX, _NO_INDEX, _NO_VALUE)
 _NO_NOTES = ChangeNotes(_NO_VALUE, _NO_VALUE, _NOWHERE)
 _NO_CLIPS = Clips(_NO_CYCLE, _NO_INDEX, _NO_INDEX, _NO_INDEX, _NO_VALUE, _NO_VALUE, _NOWHERE)
 
@@ -102,7 +103,7 @@ class Evidence:
         """The pods' target changes as kernel rows, sorted by (cycle, pod, symbol), and what netting said of them."""
         tables = [(f.pod - self._first_pod, f.changes) for f in self._changing]
         if not tables:
-            return _NO_CHANGES, _NO_NOTES
+            return NO_CHANGES, _NO_NOTES
         row = np.searchsorted(cycles, np.concatenate([t.cycle for _, t in tables]))
         pod = np.concatenate([np.full(len(t.cycle), p, np.int32) for p, t in tables])
         symbol = np.concatenate([t.symbol for _, t in tables])

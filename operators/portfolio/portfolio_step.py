@@ -20,7 +20,7 @@ from operators.portfolio.commands import PortfolioControl
 from operators.portfolio.cycle import run_cycles
 from operators.portfolio.cycle_output import CLIPS, FILLS, Prices, cycle_output
 from operators.portfolio.decision import DecisionWriter
-from operators.portfolio.evidence import Evidence, first_cycle, split_pod_frame
+from operators.portfolio.evidence import NO_CHANGES, Evidence, first_cycle, split_pod_frame
 from operators.portfolio.executions import ExecutionBook
 from operators.portfolio.intent_columns import IntentNames
 from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, Ledger, new_ledger, portfolio_rules
@@ -86,6 +86,13 @@ class PortfolioStep:
         self._unanswered: list[int] = []
         #: transitions of a configuration change that no decision has told yet
         self._reconfigured: list[dict[str, Any]] = []
+        self._load_kernels()
+
+    def _load_kernels(self) -> None:
+        """Compiled code is loaded before the first cycle: it would hold that one up."""
+        nothing = self._prices.take(BEGINNING, np.empty(0, np.int64))
+        block = Prices(nothing.cycles, nothing.open, nothing.close, nothing.fresh, nothing.degraded)
+        run_cycles(self._ledger, self._rules, block, NO_CHANGES, 0, 0, 0, False, self._out)
 
     # ------------------------------------------------------------ step
     def step(self, frame: GroupFrame | PodFrame | SideFrame) -> OutputBlock | None:
