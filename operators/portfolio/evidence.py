@@ -175,6 +175,10 @@ def split_pod_frame(frame: PodFrame, to_cycle: int) -> tuple[PodFrame | None, Po
                 book_equity=frame.book_equity[rows["book"]],
                 daily_cycle=frame.daily_cycle[rows["daily"]],
                 daily_return=frame.daily_return[rows["daily"]],
+                daily_trades=frame.daily_trades[rows["daily"]],
+                daily_sharpe=frame.daily_sharpe[rows["daily"]],
+                daily_drawdown=frame.daily_drawdown[rows["daily"]],
+                transitions=[t for t in frame.transitions if (t.cycle <= to_cycle) == head],
             )
         )
     return halves[0], halves[1]

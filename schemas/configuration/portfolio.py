@@ -15,6 +15,13 @@ from schemas.configuration.base import (
     SymbolName,
     UnitFraction,
 )
+from schemas.configuration.pod_rules import (
+    AllocatorChoice,
+    AssetAllocator,
+    LifecycleState,
+    LifecycleSwitch,
+    SelectorSwitch,
+)
 
 
 class Schedule(Section):
@@ -45,9 +52,10 @@ class Pod(Section):
     id: Slug
     schedules: Annotated[list[Schedule], Field(min_length=1)]
     max_leverage: PositiveFloat = 1.0
-    asset_allocator: Literal["equal"] = "equal"
-    lifecycle: Literal["off"] = "off"
-    initial_state: Literal["INCUBATION", "PRODUCTION"] = "INCUBATION"
+    selector: SelectorSwitch = "off"
+    asset_allocator: AllocatorChoice = AssetAllocator()
+    lifecycle: LifecycleSwitch = "off"
+    initial_state: LifecycleState = "INCUBATION"
     slippage_bps: NonNegativeFloat = 5.0
 
     @model_validator(mode="after")
@@ -146,6 +154,7 @@ class Portfolio(Section):
     rebalance: Rebalance = Rebalance()
     max_gross_leverage: PositiveFloat = 3.0
     rebalance_band: NonNegativeFloat = 0.10
+    periods_per_year: PositiveFloat = 365.0
     guards: Guards = Guards()
     execution: InternalPaper = InternalPaper()
     heartbeat_cycles: Annotated[int, Field(ge=0)] = 1000
