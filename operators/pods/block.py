@@ -9,7 +9,6 @@ from numba import njit
 
 from operators.aggregate_intents.netting import net_symbol
 from operators.frames import Bool, Float64, Int32, Int64
-from operators.pods.assets import AssetOutput, AssetRules, Assets, judge_assets, multiplier, scaled_targets
 from operators.pods.book import EQUITY, Book, BookRules, fill_due, mark, roll_day, size
 from schemas.reasons import Reason
 
@@ -17,7 +16,6 @@ _CONFLICT, _CONFLICT_FLAT = int(Reason.INTENT_CONFLICT), int(Reason.INTENT_CONFL
 _POD_SYMBOL = int(Reason.LEVERAGE_POD_SYMBOL)
 _POD_GROSS = int(Reason.LEVERAGE_POD_GROSS)
 _WIPED_OUT = int(Reason.POD_WIPED_OUT)
-_SELECTOR_CUT = int(Reason.SELECTOR_CUT)
 #: What rounding to 1e-9 may add to a sum, for each weight.
 _ROUNDING = 1e-9
 
@@ -76,15 +74,14 @@ class PodOutput(NamedTuple):
     clip_after: Float64
     day_row: Int64
     day_return: Float64
-    day_trades: Int64
     equity: Float64
 
 
-def pod_output(rows: int, symbols: int, intents: int, moving: bool = False) -> PodOutput:
-    """Room for a block of ``rows`` cycles with ``intents`` intents; ``moving`` when asset weights may move in any."""
+def pod_output(rows: int, symbols: int, intents: int) -> PodOutput:
+    """Room for a block of ``rows`` cycles with ``intents`` intents."""
     # A cycle without an intent or command changes nothing, unless the book is wiped out, once after each that did.
-    changes = (2 * (rows if moving else min(intents, rows)) + 2) * symbols
-    clips = (3 if moving else 2) * changes + intents
+    changes = (2 * min(intents, rows) + 2) * symbols
+    clips = 2 * changes + intents
     return PodOutput(
         counts=np.zeros(3, np.int64),
         change_row=np.empty(changes, np.int64),
@@ -100,7 +97,6 @@ def pod_output(rows: int, symbols: int, intents: int, moving: bool = False) -> P
         clip_after=np.empty(clips),
         day_row=np.empty(rows, np.int64),
         day_return=np.empty(rows),
-        day_trades=np.empty(rows, np.int64),
         equity=np.empty(rows),
     )
 
@@ -127,23 +123,6 @@ def net_one(standing: Standing, horizon: Int64, symbol: int, out: PodOutput, row
     standing.conflict[symbol] = conflict
     standing.net[symbol] = net
     standing.gross[symbol] = gross
-
-
-@njit(cache=True)
-def net_selected(
-    rules: AssetRules, assets: Assets, standing: Standing, horizon: Int64, symbol: int, out: PodOutput, row: int
-) -> None:
-    """:func:`net_one` of targets that asset weight and selector scale; tells what the selector cuts."""
-    whole = standing.obeyed[symbol].copy()
-    selected = multiplier(rules, assets, symbol)
-    if selected < 1.0:
-        unselected = scaled_targets(rules, assets, symbol, whole, 1.0)
-        before, _, _ = net_symbol(unselected, standing.obeyed_confidence[symbol], horizon)
-        if before != 0.0:
-            _clip(out, row, symbol, _SELECTOR_CUT, before, np.round(before * selected, 9))
-    standing.obeyed[symbol] = scaled_targets(rules, assets, symbol, whole, selected)
-    net_one(standing, horizon, symbol, out, row)
-    standing.obeyed[symbol] = whole
 
 
 @njit(cache=True)
@@ -207,34 +186,6 @@ def take_intent(standing: Standing, max_leverage: float, rows: IntentRows, n: in
 
 
 @njit(cache=True)
-def note_kinds(assets: Assets, rows: IntentRows, begin: int, end: int) -> None:
-    """Remembers which standing targets are notionals. Where a strength of 1 weighs 1 the pod has one asset, whose weight
-    is 1 either way."""
-    for n in range(begin, end):
-        assets.notional[rows.symbol[n], rows.schedule[n]] = rows.scale[n] == 1.0
-
-
-@njit(cache=True)
-def note_factors(
-    rules: AssetRules, assets: Assets, rows: IntentRows, begin: int, end: int, out: AssetOutput
-) -> None:
-    """How much of each intent the assets let through, for its record."""
-    for n in range(begin, end):
-        symbol = rows.symbol[n]
-        tilt = 1.0 if assets.notional[symbol, rows.schedule[n]] else assets.weights.tilt[symbol]
-        out.factor[n] = tilt * multiplier(rules, assets, symbol)
-
-
-@njit(cache=True)
-def standing_signals(standing: Standing, horizon: Int64) -> Float64:
-    """[S] every symbol's standing net target at 1/n, whoever emitted when."""
-    signals = np.empty(len(standing.net))
-    for s in range(len(signals)):
-        signals[s], _, _ = net_symbol(standing.obeyed[s], standing.obeyed_confidence[s], horizon)
-    return signals
-
-
-@njit(cache=True)
 def run_block(
     book: Book,
     book_rules: BookRules,
@@ -248,9 +199,6 @@ def run_block(
     intents: IntentRows,
     touched: Bool,
     out: PodOutput,
-    asset_rules: AssetRules,
-    assets: Assets,
-    asset_out: AssetOutput,
 ) -> None:
     """Runs every cycle of a block.
 
@@ -264,28 +212,18 @@ def run_block(
             n = out.counts[2]
             out.day_row[n] = row
             out.day_return[n] = daily
-            out.day_trades[n] = book.trades[0]
             out.counts[2] = n + 1
         fill_due(book, book_rules, opened[row], closed[row], fresh[row])
         mark(book, book_rules, closed[row], fresh[row])
         any_touched = row == 0 and bool(touched.any())
-        begin = at
         while at < len(intents.row) and intents.row[at] == row:
             take_intent(standing, max_leverage, intents, at, out)
             touched[intents.symbol[at]] = True
             any_touched = True
             at += 1
-        if asset_rules.on:
-            note_kinds(assets, intents, begin, at)
-            signal = standing_signals(standing, horizon)
-            if judge_assets(asset_rules, assets, cycles[row], closed[row], fresh[row], signal, touched, asset_out, row):
-                any_touched = True
-            note_factors(asset_rules, assets, intents, begin, at, asset_out)
         if any_touched:
             for s in range(len(touched)):
-                if touched[s] and asset_rules.on:
-                    net_selected(asset_rules, assets, standing, horizon, s, out, row)
-                elif touched[s]:
+                if touched[s]:
                     net_one(standing, horizon, s, out, row)
         if any_touched or not book.scalars[EQUITY] > 0.0:
             settle(book, book_rules, standing, max_leverage, touched, out, row)

@@ -22,7 +22,6 @@ from operators.frames import (
     Int64,
     Intents,
     PodFrame,
-    PodTransition,
     SideFrame,
     SideMessage,
     StrategyEvent,
@@ -31,22 +30,11 @@ from operators.frames import (
 from operators.intents import IntentQueue
 from operators.intents import take as take_intents
 from operators.plan import Plan
-from operators.pods.assets import (
-    ASSET_ROWS,
-    AssetOutput,
-    asset_output,
-    asset_restore,
-    asset_rules,
-    asset_snapshot,
-    new_assets,
-    transitions_of,
-)
 from operators.pods.block import IntentRows, PodOutput, Standing, pod_output, run_block
 from operators.pods.book import BookRules, new_book
-from operators.pods.rolling import RollingMetrics
 from operators.side.inbox import SideInbox, side_partitions
 
-POD_SNAPSHOT = 2
+POD_SNAPSHOT = 1
 _Table = TypeVar("_Table", TargetChanges, Clips)
 
 
@@ -71,9 +59,6 @@ class PodStep:
         self._switches = KillSwitches()
         self._book = new_book(len(symbols))
         self._standing = _new_standing(len(symbols), count)
-        self._asset_rules = asset_rules(plan, pod)
-        self._assets = new_assets(self._asset_rules, count)
-        self._rolling = RollingMetrics(configuration.periods_per_year)
         horizons = sorted({s.horizon for s in self._schedules})
         self._horizon = np.array([horizons.index(s.horizon) for s in self._schedules], np.int64)
         self._trades: Bool = np.zeros((len(symbols), count), np.bool_)
@@ -117,23 +102,18 @@ class PodStep:
         events = sorted((e for e in self._events if e.cycle <= to_cycle), key=lambda e: (e.cycle, e.schedule, e.symbol))
         self._events = [e for e in self._events if e.cycle > to_cycle]
         # A command takes effect before its cycle: the block is cut there.
-        borders = {int(np.searchsorted(prices.cycles, c)) for c, _ in messages} | {0, len(prices.cycles)}
-        if self._asset_rules.on:
-            borders.update(range(0, len(prices.cycles), ASSET_ROWS))
-        cuts = sorted(borders)
-        outputs: list[tuple[PodOutput, AssetOutput, Int64]] = []
+        cuts = sorted({int(np.searchsorted(prices.cycles, c)) for c, _ in messages} | {0, len(prices.cycles)})
+        outputs: list[tuple[PodOutput, Int64]] = []
         if len(prices.cycles) == 0:
-            outputs.append((pod_output(0, 0, 0), asset_output(self._asset_rules, 0, 0), prices.cycles))
+            outputs.append((pod_output(0, 0, 0), prices.cycles))
         for first, last in pairwise(cuts):
             now = int(prices.cycles[first])
             touched = self._obey([m for c, m in messages if c == now], now)
-            outputs.append((*self._run_rows(prices, first, last, intents, touched), prices.cycles[first:last]))
+            outputs.append((self._run_rows(prices, first, last, intents, touched), prices.cycles[first:last]))
         self._frames += 1
         return self._frame(after, to_cycle, prices, intents, events, outputs)
 
-    def _run_rows(
-        self, prices: PriceBlock, first: int, last: int, intents: Intents, touched: Bool
-    ) -> tuple[PodOutput, AssetOutput]:
+    def _run_rows(self, prices: PriceBlock, first: int, last: int, intents: Intents, touched: Bool) -> PodOutput:
         cycles = prices.cycles[first:last]
         begin = int(np.searchsorted(intents.cycle, cycles[0]))
         end = int(np.searchsorted(intents.cycle, cycles[-1], side="right"))
@@ -146,14 +126,12 @@ class PodStep:
             scale=self._scale(intents)[begin:end],
             confidence=intents.confidence[begin:end],
         )
-        out = pod_output(len(cycles), len(touched), end - begin, self._asset_rules.on)
-        asset_out = asset_output(self._asset_rules, len(cycles), end - begin)
+        out = pod_output(len(cycles), len(touched), end - begin)
         run_block(
             self._book, self._book_rules, self._standing, self._horizon, self._pod.max_leverage, cycles,
             prices.open[first:last], prices.close[first:last], prices.fresh[first:last], rows, touched, out,
-            self._asset_rules, self._assets, asset_out,
         )  # fmt: skip
-        return out, asset_out
+        return out
 
     def _scale(self, intents: Intents) -> Float64:
         """[n] pod weight of a value of 1: a notional is a weight already, a strength asks for its schedule's share."""
@@ -213,15 +191,12 @@ class PodStep:
         prices: PriceBlock,
         intents: Intents,
         events: list[StrategyEvent],
-        outputs: list[tuple[PodOutput, AssetOutput, Int64]],
+        outputs: list[tuple[PodOutput, Int64]],
     ) -> PodFrame:
-        changes = [_changes(out, cycles, self._pod.symbols) for out, _, cycles in outputs]
-        clips = [_clips(out, cycles, self._pod.symbols, self._pod.index) for out, _, cycles in outputs]
-        daily_return = np.concatenate([out.day_return[: out.counts[2]] for out, _, _ in outputs])
-        sharpe, drawdown = self._rolling.take(daily_return)
+        changes = [_changes(out, cycles, self._pod.symbols) for out, cycles in outputs]
+        clips = [_clips(out, cycles, self._pod.symbols, self._pod.index) for out, cycles in outputs]
+        days = [(cycles[out.day_row[: out.counts[2]]], out.day_return[: out.counts[2]]) for out, cycles in outputs]
         value = np.where(np.isnan(intents.strength), intents.notional / self._reference, intents.strength)
-        if self._asset_rules.on:
-            value = value * np.concatenate([assets.factor for _, assets, _ in outputs])
         return PodFrame(
             pod=self._pod.index,
             counter=self._frames,
@@ -233,18 +208,10 @@ class PodStep:
             intent_weight=np.round(value * self._scale(intents) * intents.confidence, 9),
             events=events,
             book_cycle=prices.cycles,
-            book_equity=np.concatenate([out.equity for out, _, _ in outputs]),
-            daily_cycle=np.concatenate([cycles[out.day_row[: out.counts[2]]] for out, _, cycles in outputs]),
-            daily_return=daily_return,
-            daily_trades=np.concatenate([out.day_trades[: out.counts[2]] for out, _, _ in outputs]),
-            daily_sharpe=sharpe,
-            daily_drawdown=drawdown,
-            transitions=[t for _, assets, cycles in outputs for t in self._transitions(assets, cycles)],
+            book_equity=np.concatenate([np.empty(0), *(out.equity for out, _ in outputs)]),
+            daily_cycle=np.concatenate([np.empty(0, np.int64), *(c for c, _ in days)]),
+            daily_return=np.concatenate([np.empty(0), *(r for _, r in days)]),
         )
-
-    def _transitions(self, out: AssetOutput, cycles: Int64) -> list[PodTransition]:
-        steps = self._asset_rules.selector.steps
-        return transitions_of(out.transitions, cycles, self._pod.symbols, self._pod.index, steps)
 
     # ------------------------------------------------------------ state
     def snapshot(self) -> dict[str, Any]:
@@ -264,8 +231,6 @@ class PodStep:
             "switches": dict(self._switches.switches),
             "book": {n: v.copy() for n, v in self._book._asdict().items()},
             "standing": {n: v.copy() for n, v in self._standing._asdict().items()},
-            "assets": asset_snapshot(self._assets),
-            "rolling": self._rolling.snapshot(),
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -288,8 +253,6 @@ class PodStep:
         self._switches = KillSwitches(dict(snapshot["switches"]))
         self._book = type(self._book)(**{n: v.copy() for n, v in snapshot["book"].items()})
         self._standing = type(self._standing)(**{n: v.copy() for n, v in snapshot["standing"].items()})
-        self._assets = asset_restore(snapshot["assets"])
-        self._rolling.restore(snapshot["rolling"])
 
 
 def _new_standing(symbols: int, schedules: int) -> Standing:
