@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from operators.compiled import compiled
 
 from operators.aggregate_intents.offset import offset_ratio
 from operators.allocate.targets import (
@@ -142,7 +142,7 @@ def cycle_output(pods: int, symbols: int) -> CycleOutput:
     )
 
 
-@njit(cache=True)
+@compiled
 def _has_room(out: CycleOutput) -> bool:
     """True when a cycle in which everything happens still fits."""
     pods, symbols = out.change.shape
@@ -155,7 +155,7 @@ def _has_room(out: CycleOutput) -> bool:
     )
 
 
-@njit(cache=True)
+@compiled
 def _clip(out: CycleOutput, symbol: int, reason: int, before: float, after: float, in_units: bool) -> None:
     n = out.counts[CLIPS]
     out.clip_symbol[n] = symbol
@@ -166,7 +166,7 @@ def _clip(out: CycleOutput, symbol: int, reason: int, before: float, after: floa
     out.counts[CLIPS] = n + 1
 
 
-@njit(cache=True)
+@compiled
 def _tell(ledger: Ledger, out: CycleOutput, symbol: int, reason: int, before: float, after: float) -> None:
     """Journals a cut of the target ``before``, and remembers it."""
     ledger.told_reason[symbol] = reason
@@ -174,13 +174,13 @@ def _tell(ledger: Ledger, out: CycleOutput, symbol: int, reason: int, before: fl
     _clip(out, symbol, reason, before, after, True)
 
 
-@njit(cache=True)
+@compiled
 def _was_told(ledger: Ledger, symbol: int, reason: int, target: float) -> bool:
     """True for a standing cut: it is journalled when it begins, not every cycle."""
     return bool(ledger.told_reason[symbol] == reason and ledger.told_target[symbol] == target)
 
 
-@njit(cache=True)
+@compiled
 def _fill_open_orders(
     ledger: Ledger, rules: Rules, opened: Float64, closed: Float64, fresh: Bool, out: CycleOutput
 ) -> None:
@@ -201,7 +201,7 @@ def _fill_open_orders(
         out.counts[FILLS] = n + 1
 
 
-@njit(cache=True)
+@compiled
 def _note_target(ledger: Ledger, out: CycleOutput, pod: int, symbol: int) -> None:
     n = out.counts[TARGETS]
     out.target_pod[n] = pod
@@ -212,7 +212,7 @@ def _note_target(ledger: Ledger, out: CycleOutput, pod: int, symbol: int) -> Non
     out.counts[TARGETS] = n + 1
 
 
-@njit(cache=True)
+@compiled
 def _retarget_changed(ledger: Ledger, rules: Rules, out: CycleOutput) -> None:
     """Layer 3 and units for touched symbols, and for untouched ones that must fall under a binding cap."""
     scale = portfolio_scale(ledger, rules)
@@ -232,7 +232,7 @@ def _retarget_changed(ledger: Ledger, rules: Rules, out: CycleOutput) -> None:
             _note_target(ledger, out, p, s)
 
 
-@njit(cache=True)
+@compiled
 def _drift(ledger: Ledger, rules: Rules, fresh: Bool, out: CycleOutput) -> None:
     touched, stopped, pending, held = out.touched, ledger.stopped, ledger.pending, ledger.held
     units, unsized, band, equity = ledger.units, ledger.unsized, rules.band, ledger.scalars[EQUITY]
@@ -252,7 +252,7 @@ def _drift(ledger: Ledger, rules: Rules, fresh: Bool, out: CycleOutput) -> None:
                 _note_target(ledger, out, p, s)
 
 
-@njit(cache=True)
+@compiled
 def _target(ledger: Ledger, symbol: int) -> float:
     total = 0.0
     for p in range(len(ledger.fraction)):
@@ -260,7 +260,7 @@ def _target(ledger: Ledger, symbol: int) -> float:
     return total
 
 
-@njit(cache=True)
+@compiled
 def _order(ledger: Ledger, out: CycleOutput, symbol: int, lots: int, approved: float) -> None:
     n = out.counts[ORDERS]
     out.order_symbol[n] = symbol
@@ -274,7 +274,7 @@ def _order(ledger: Ledger, out: CycleOutput, symbol: int, lots: int, approved: f
     ledger.pending[symbol] += lots
 
 
-@njit(cache=True)
+@compiled
 def _route(
     ledger: Ledger, rules: Rules, cycle: int, symbol: int, gross: float, out: CycleOutput, part: Float64
 ) -> float:
@@ -312,7 +312,7 @@ def _route(
     return gross + worst_exposure(ledger, rules, symbol) - before
 
 
-@njit(cache=True)
+@compiled
 def _cancel_opposite(ledger: Ledger, rules: Rules, symbol: int, out: CycleOutput) -> None:
     """An opposite delta cancels what is open first: it must not fill on the way to a target that fell."""
     open_lots = ledger.position[symbol] + ledger.pending[symbol]
@@ -323,7 +323,7 @@ def _cancel_opposite(ledger: Ledger, rules: Rules, symbol: int, out: CycleOutput
         out.counts[CANCELS] += 1
 
 
-@njit(cache=True)
+@compiled
 def _route_all(ledger: Ledger, rules: Rules, cycle: int, out: CycleOutput, part: Float64) -> None:
     """Order of service: reducing first, then symbol. What is open is waited for unless the target turned against it."""
     dirty, pending, position = ledger.dirty, ledger.pending, ledger.position
@@ -345,7 +345,7 @@ def _route_all(ledger: Ledger, rules: Rules, cycle: int, out: CycleOutput, part:
                 gross = _route(ledger, rules, cycle, s, gross, out, part)
 
 
-@njit(cache=True)
+@compiled
 def _take_changes(ledger: Ledger, changes: Changes, row: int, at: int, out: CycleOutput) -> int:
     """The pods' new weights of a cycle; returns the first row of ``changes`` after it."""
     while at < len(changes.row) and changes.row[at] == row:
@@ -357,7 +357,7 @@ def _take_changes(ledger: Ledger, changes: Changes, row: int, at: int, out: Cycl
     return at
 
 
-@njit(cache=True)
+@compiled
 def run_cycles(
     ledger: Ledger,
     rules: Rules,
@@ -394,6 +394,8 @@ def run_cycles(
             out.change[changes.pod[n], changes.symbol[n]] = -1
         has_targets = out.counts[TARGETS] > (out.ends[row - first - 1, TARGETS] if row > first else 0)
         out.offset[row - first] = offset_ratio(ledger.fraction, ledger.pod_weight) if has_targets else -1.0
-        out.ends[row - first] = out.counts
-        out.scalars[row - first] = ledger.scalars
+        for n in range(len(out.counts)):
+            out.ends[row - first, n] = out.counts[n]
+        for n in range(len(ledger.scalars)):
+            out.scalars[row - first, n] = ledger.scalars[n]
     return last, at
