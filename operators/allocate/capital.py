@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ class Capital:
         self._anchor: Float64 = np.ones(len(self._pods))
         self._last = BEGINNING
         self._forced = False
+        self._retired = np.zeros(len(self._pods), np.bool_)
         self._returns: list[list[float]] = [[] for _ in self._pods]
         self._keep = self._policy.lookback_days if isinstance(self._policy, InverseVolatility) else 1
 
@@ -43,6 +45,12 @@ class Capital:
     def force(self) -> None:
         """An operator asked for a rebalance: the next cycle makes it, whatever it changes."""
         self._forced = True
+
+    def note_states(self, states: Sequence[str | None]) -> None:
+        """The pods' lifecycle states; None where the lifecycle is off. A retirement is acted on at once."""
+        retired = np.array([state == "RETIRED" for state in states])
+        self._forced = self._forced or bool((retired & ~self._retired).any())
+        self._retired = retired
 
     def note_days(self, pod: int, returns: Float64) -> None:
         """Completed daily returns of a pod, in order. Days before its first position tell nothing of it."""
@@ -65,7 +73,7 @@ class Capital:
     def rebalance(self, cycle: int, equity: Float64) -> dict[str, Any] | None:
         """New fractions at ``cycle`` given the pods' book ``equity`` [P]; the allocator trace, or None when skipped."""
         answer = self._ask()
-        fractions = np.round(answer.weights, 9)
+        fractions = np.where(self._retired, 0.0, np.round(answer.weights, 9))
         change = float(np.abs(fractions - self.fractions).sum())
         first, forced = self._last == BEGINNING, self._forced
         self._last, self._forced = cycle, False
@@ -101,6 +109,7 @@ class Capital:
             "anchor": self._anchor.copy(),
             "last": self._last,
             "forced": self._forced,
+            "retired": self._retired.copy(),
             "returns": [list(r) for r in self._returns],
         }
 
@@ -108,4 +117,5 @@ class Capital:
         """Goes on from a snapshot."""
         self.fractions, self._anchor = snapshot["fractions"].copy(), snapshot["anchor"].copy()
         self._last, self._forced = snapshot["last"], snapshot["forced"]
+        self._retired = snapshot["retired"].copy()
         self._returns = [list(r) for r in snapshot["returns"]]

@@ -21,7 +21,8 @@ class AssetBars(NamedTuple):
     Attributes:
         slot: [S] number of the bar that is open, -1 before the first price; judged [S] True once it was closed.
         last: [S] last price of the open bar; close: [S] close of the last closed bar; NaN before the first.
-        returns: [W, S] simple returns from close to close; count: [S] how many there were.
+        returns: [W, S] simple returns from close to close; ended: [W, S] when their bars ended.
+        count: [S] how many returns there were.
         closing: [S] scratch: assets whose bar closes now.
     """
 
@@ -30,6 +31,7 @@ class AssetBars(NamedTuple):
     last: Float64
     close: Float64
     returns: Float64
+    ended: Int64
     count: Int64
     closing: Bool
 
@@ -42,16 +44,19 @@ def new_asset_bars(symbols: int, window: int) -> AssetBars:
         last=np.full(symbols, np.nan),
         close=np.full(symbols, np.nan),
         returns=np.zeros((window, symbols)),
+        ended=np.zeros((window, symbols), np.int64),
         count=np.zeros(symbols, np.int64),
         closing=np.zeros(symbols, np.bool_),
     )
 
 
 @njit(cache=True)
-def _close(bars: AssetBars, symbol: int, price: float) -> None:
+def _close(bars: AssetBars, symbol: int, price: float, ended: int) -> None:
     before = bars.close[symbol]
     if before > 0.0:
-        bars.returns[bars.count[symbol] % len(bars.returns), symbol] = price / before - 1.0
+        place = bars.count[symbol] % len(bars.returns)
+        bars.returns[place, symbol] = price / before - 1.0
+        bars.ended[place, symbol] = ended
         bars.count[symbol] += 1
     bars.close[symbol] = price
     bars.judged[symbol] = True
@@ -66,7 +71,7 @@ def close_overdue(bars: AssetBars, traded: Bool, interval: Int64, cycle: int, fr
     for s in range(len(fresh)):
         if traded[s] and fresh[s] and (cycle - 1) // interval[s] != bars.slot[s]:
             if bars.slot[s] >= 0 and not bars.judged[s]:
-                _close(bars, s, bars.last[s])
+                _close(bars, s, bars.last[s], (bars.slot[s] + 1) * interval[s])
                 found = True
             bars.slot[s] = (cycle - 1) // interval[s]
             bars.judged[s] = False
@@ -74,9 +79,7 @@ def close_overdue(bars: AssetBars, traded: Bool, interval: Int64, cycle: int, fr
 
 
 @njit(cache=True)
-def close_due(
-    bars: AssetBars, traded: Bool, interval: Int64, cycle: int, closed: Float64, fresh: Bool
-) -> bool:
+def close_due(bars: AssetBars, traded: Bool, interval: Int64, cycle: int, closed: Float64, fresh: Bool) -> bool:
     """Takes this cycle's prices and closes the bars that end with it; True when there was one."""
     found = False
     bars.closing[:] = False
@@ -84,7 +87,7 @@ def close_due(
         if traded[s] and fresh[s]:
             bars.last[s] = closed[s]
             if cycle % interval[s] == 0:
-                _close(bars, s, closed[s])
+                _close(bars, s, closed[s], cycle)
                 found = True
     return found
 

@@ -20,6 +20,7 @@ from numba import njit
 from operators.frames import Bool, Float64, Int32, Int64
 from operators.pods.asset_bars import AssetBars, last_returns
 from operators.pods.metrics import compounded, max_drawdown, sharpe_ratio
+from schemas.configuration.pod_rules import AssetSelector
 from schemas.reasons import Reason
 
 ACTIVE, UNDERPERFORMING, COOLDOWN, RE_ENTRY, EXCLUDED = range(5)
@@ -89,6 +90,33 @@ class TransitionRows(NamedTuple):
     metrics: Float64
     level: Int64
     cycles: Int64
+
+
+def selector_rules(selector: AssetSelector, on: bool, annual: Float64) -> SelectorRules:
+    """The settings as the kernels take them."""
+
+    def limit(value: float | None) -> float:
+        return np.nan if value is None else value
+
+    return SelectorRules(
+        on=on,
+        low_score=selector.low_score,
+        low_bars=selector.low_bars,
+        good_score=selector.good_score,
+        good_bars=selector.good_bars,
+        steps=selector.ramp_steps,
+        cooldown_bars=selector.cooldown_bars,
+        hard_sharpe=selector.hard_sharpe,
+        hard_drawdown=selector.hard_drawdown,
+        min_sharpe=limit(selector.absolute_min_sharpe),
+        max_drawdown=limit(selector.absolute_max_drawdown),
+        max_cycles=selector.max_cooldown_cycles or 0,
+        sharpe_bars=selector.sharpe_bars,
+        return_bars=selector.return_bars,
+        drawdown_bars=selector.drawdown_bars,
+        min_bars=selector.min_bars,
+        annual=annual,
+    )
 
 
 def new_selection(symbols: int, steps: int) -> Selection:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from operators.compiled import compiled
 
 from operators.aggregate_intents.offset import offset_ratio
 from operators.allocate.targets import (
@@ -16,6 +15,7 @@ from operators.allocate.targets import (
     retarget,
     weight_after_scale,
 )
+from operators.compiled import compiled
 from operators.frames import Bool, Float64, Int32, Int64
 from operators.portfolio.fills import book_fill, cross_internally, fill_price, share_order
 from operators.portfolio.ledger import EQUITY, HALTED, TRADING, Ledger, Rules, mark_to_market, unit_value, units_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from operators.compiled import compiled
 
+from operators.compiled import compiled
 from operators.conversion import BASE_CURRENCY, NO_CONVERSION, conversion_places
 from operators.frames import BEGINNING, Bool, Float64, Int32, Int64
 from schemas.configuration.base import seconds_to_nanoseconds

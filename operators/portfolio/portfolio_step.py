@@ -15,6 +15,7 @@ from operators.barrier.barrier import Barrier
 from operators.barrier.prices import PriceBlock, PriceJoin, empty_group_frame
 from operators.contiguity import SnapshotError
 from operators.frames import BEGINNING, GroupFrame, Int64, OutputBlock, PodFrame, SideFrame, SideMessage
+from operators.lifecycle.pod_lifecycles import PodLifecycles
 from operators.plan import Plan
 from operators.portfolio.commands import PortfolioControl
 from operators.portfolio.cycle import CLIPS, FILLS, Prices, cycle_output, run_cycles
@@ -27,7 +28,7 @@ from operators.side.inbox import SideInbox, side_partitions
 from schemas.canonical import canonical_value
 from schemas.reasons import Reason
 
-PORTFOLIO_SNAPSHOT = 2
+PORTFOLIO_SNAPSHOT = 3
 _STATES = {"ACTIVE": ACTIVE, "REDUCING": REDUCING, "HALTED": HALTED}
 
 
@@ -65,6 +66,8 @@ class PortfolioStep:
         self._waiting: dict[int, deque[PodFrame]] = {p: deque() for p in own.pods}
         self._inbox = SideInbox(plan)
         self._capital = Capital(plan, portfolio)
+        self._lifecycles = PodLifecycles(plan, portfolio)
+        self._moves: list[dict[str, Any]] = []
         self._rules = portfolio_rules(plan, portfolio)
         state = _STATES[own.configuration.guards.initial_state]
         self._ledger = new_ledger(pods, symbols, own.configuration.initial_equity, state)
@@ -164,8 +167,7 @@ class PortfolioStep:
             )
             run = run_columns(self._out, row - first, self._ledger, self._rules, notes)
             self._conclude(first, cycles[first:row], run, prices, evidence, capital, reported, written)
-        for pod in range(len(self._own.pods)):
-            self._capital.note_days(pod, evidence.take_returns(pod, None))
+        self._note_pods(evidence, None)
         self._pod_equity = evidence.last_equity()
 
     def _next_break(self, row: int, cycles: list[int], breaks: list[int]) -> int:
@@ -183,9 +185,20 @@ class PortfolioStep:
                 return now
         return self._capital.next_due()
 
-    def _rebalance(self, now: int, evidence: Evidence) -> dict[str, Any] | None:
+    def _note_pods(self, evidence: Evidence, cycle: int | None) -> None:
+        """Takes what the pods completed up to ``cycle``, or all of the block."""
         for pod in range(len(self._own.pods)):
-            self._capital.note_days(pod, evidence.take_returns(pod, now))
+            days = evidence.take_days(pod, cycle)
+            self._capital.note_days(pod, days.value)
+            self._lifecycles.note_days(pod, days.cycle, days.value, days.trades, days.sharpe)
+        for pod, all_excluded in evidence.take_exclusions(cycle):
+            self._lifecycles.note_excluded(pod, all_excluded)
+
+    def _rebalance(self, now: int, evidence: Evidence) -> dict[str, Any] | None:
+        self._note_pods(evidence, now)
+        # Lifecycle first: capital is clamped by the states that it leaves.
+        self._moves = self._lifecycles.judge(now)
+        self._capital.note_states(self._lifecycles.states())
         trace = self._capital.rebalance(now, evidence.equity_at(now))
         if trace is not None:
             self._ledger.fraction[:] = self._capital.fractions
@@ -209,15 +222,16 @@ class PortfolioStep:
             ends = run.ends[row]
             acted, before = ends != before, ends
             heartbeat = self._heartbeat > 0 and now % self._heartbeat == 0
-            if not (acted or heartbeat or now in reported or (row == 0 and capital)):
+            if not (acted or heartbeat or now in reported or (row == 0 and (capital or self._moves))):
                 continue
             cycle = evidence.cycle(now, self._inputs(first + row, prices))
             if row == 0:
                 report = self._control.take_report()
                 if report.commands:
                     cycle.commands = canonical_value(report.commands)
-                    cycle.transitions = canonical_value(report.transitions)
                     cycle.cancelled = report.cancelled
+                moves, self._moves = self._moves, []
+                cycle.transitions = canonical_value(report.transitions + moves + cycle.transitions)
                 if capital is not None:
                     cycle.capital = canonical_value(capital)
             if run.offset[row] >= 0.0:
@@ -270,6 +284,7 @@ class PortfolioStep:
             "waiting": [f for frames in self._waiting.values() for f in frames],
             "inbox": self._inbox.snapshot(),
             "capital": self._capital.snapshot(),
+            "lifecycles": self._lifecycles.snapshot(),
             "ledger": {n: v.copy() for n, v in self._ledger._asdict().items()},
             "control": self._control.snapshot(),
             "writer": self._writer.snapshot(),
@@ -293,6 +308,7 @@ class PortfolioStep:
             self._waiting[frame.pod].append(frame)
         self._inbox.restore(snapshot["inbox"])
         self._capital.restore(snapshot["capital"])
+        self._lifecycles.restore(snapshot["lifecycles"])
         self._ledger = Ledger(**{n: v.copy() for n, v in snapshot["ledger"].items()})
         self._control.restore(snapshot["control"])
         self._writer.restore(snapshot["writer"])

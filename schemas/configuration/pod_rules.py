@@ -35,7 +35,9 @@ class AssetSelector(Section):
     def _reachable(self) -> AssetSelector:
         shortest = min(self.sharpe_bars, self.return_bars, self.drawdown_bars)
         if self.min_bars > shortest:
-            raise ValueError(f"min_bars {self.min_bars} exceeds the shortest window {shortest}: no asset would be judged")
+            raise ValueError(
+                f"min_bars {self.min_bars} exceeds the shortest window {shortest}: no asset would be judged"
+            )
         if self.good_score < self.low_score:
             raise ValueError(
                 f"good_score {self.good_score} lies below low_score {self.low_score}: a score would be both"
@@ -68,9 +70,13 @@ class AssetAllocator(Section):
         if self.method == "equal" or assets == 0:
             return None
         if self.min_weight * assets > 1.0 + 1e-9:
-            return f"{assets} assets of at least {self.min_weight} sum to more than 1: set min_weight <= {1 / assets:.6g}"
+            return (
+                f"{assets} assets of at least {self.min_weight} sum to more than 1: set min_weight <= {1 / assets:.6g}"
+            )
         if self.max_weight * assets < 1.0 - 1e-9:
-            return f"{assets} assets of at most {self.max_weight} sum to less than 1: set max_weight >= {1 / assets:.6g}"
+            return (
+                f"{assets} assets of at most {self.max_weight} sum to less than 1: set max_weight >= {1 / assets:.6g}"
+            )
         return None
 
 
