@@ -1,8 +1,8 @@
 """Bars of a pod's assets: when one closes, and the returns that they leave (spec 5).
 
 A cycle may be shorter than an asset's interval, and a message is not a bar. An asset's bar of interval I closes in the
-cycle that ends at a multiple of I; where nothing came in that cycle, it closes at the last price before, once a price of
-the next bar shows that it is over. So every bar is seen once, however often its price moved.
+cycle that ends at a multiple of I; where nothing came in that cycle, it closes at the last price before, once a price
+of the next bar shows that it is over. So every bar is seen once, however often its price moved.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who of a pod's assets may take risk, and how much of it: bars, selector and allocator together (spec 5).
 
-Both look at prices and standing signals alone, so they run ahead of the pod's kernel, which is told which factors move in
-which cycle. A bar that closes in cycle T counts for the targets of T; they fill at the next bar's open.
+Both look at prices and standing signals alone, so they run ahead of the pod's kernel, which is told which factors move
+in which cycle. A bar that closes in cycle T counts for the targets of T; they fill at the next bar's open.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The intra-pod allocator: how a pod's capital is weighed over its assets (spec 5, "Intra-pod allocator").
 
-Every ``every_bars`` bars of the pod the method answers with a positive value for each of its n assets; weights are these
-values scaled into [min_weight, max_weight] by the exact proportional form, sum 1. An asset with fewer than ``min_bars``
-returns or without variance is *unknown*: it gets 1/n, and the known assets share the rest.
+Every ``every_bars`` bars of the pod the method answers with a positive value for each of its n assets; weights are
+these values scaled into [min_weight, max_weight] by the exact proportional form, sum 1. An asset with fewer than
+``min_bars`` returns or without variance is *unknown*: it gets 1/n, and the known assets share the rest.
 """
 
 from __future__ import annotations

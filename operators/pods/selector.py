@@ -1,7 +1,7 @@
 """The asset selector: which assets of a pod may take risk (spec 5, "Asset selector").
 
-An asset is judged once for each bar of its interval, by what its own price did (close to close), against the pod's other
-assets:
+An asset is judged once for each bar of its interval, by what its own price did (close to close), against the pod's
+other assets:
 
     score = 0.4 rank(Sharpe ratio) + 0.3 rank(return) + 0.3 (1 - rank(drawdown)),   ranks 0..1, ties averaged
 
