@@ -8,8 +8,10 @@ import numpy as np
 from numba import njit
 
 from operators.aggregate_intents.offset import offset_ratio
+from operators.allocate.envelopes import enveloped, over_soft_limit
 from operators.allocate.targets import (
     hold_or_drift,
+    ideal_units,
     must_fall,
     net_weight,
     portfolio_scale,
@@ -30,6 +32,7 @@ _NO_PRICE = int(Reason.GUARD_NO_PRICE)
 _BELOW_LOT = int(Reason.ROUTE_BELOW_LOT)
 _BELOW_NOTIONAL = int(Reason.ROUTE_BELOW_MIN_NOTIONAL)
 _LAST_GOOD = int(Reason.GUARD_LAST_GOOD_PRICE)
+_SOFT_LIMIT = int(Reason.ENVELOPE_SOFT_LIMIT)
 
 #: Columns of ``CycleOutput.ends``, and entries of ``counts``: rows of each table.
 FILLS, TARGETS, CLIPS, ORDERS, CANCELS = range(5)
@@ -67,7 +70,7 @@ class CycleOutput(NamedTuple):
         fill_symbol, fill_lots, fill_price, fill_fee: fills; fill_part [n, P] each pod's units.
         target_pod, target_symbol: pods' targets that changed, with the pod's weight and units; target_change is the row
             of ``Changes`` that it came from, -1 where only fractions, caps or drift moved it.
-        clip_symbol, clip_reason, clip_before, clip_after, clip_in_units: cuts at portfolio level.
+        clip_symbol, clip_reason, clip_before, clip_after, clip_in_units: cuts; clip_pod is -1 at portfolio level.
         order_symbol, order_lots: orders; order_approved in units, order_position and order_pending in lots before,
             order_price the reference price; order_share [n, P] each pod's share of it, negative where it has none.
         cancel_symbol: symbols whose open orders are taken back, because the target turned before they filled.
@@ -88,6 +91,7 @@ class CycleOutput(NamedTuple):
     target_weight: Float64
     target_units: Float64
     target_change: Int64
+    clip_pod: Int32
     clip_symbol: Int32
     clip_reason: Int32
     clip_before: Float64
@@ -108,7 +112,7 @@ class CycleOutput(NamedTuple):
 def cycle_output(pods: int, symbols: int) -> CycleOutput:
     """Room for a run of cycles of a portfolio."""
     fills, targets = _ROOM_CYCLES * symbols, _ROOM_CYCLES * 2 * pods * symbols
-    clips, orders = _ROOM_CYCLES * (6 + pods) * symbols, _ROOM_CYCLES * 2 * symbols
+    clips, orders = _ROOM_CYCLES * (6 + 3 * pods) * symbols, _ROOM_CYCLES * 2 * symbols
     return CycleOutput(
         counts=np.zeros(5, np.int64),
         ends=np.zeros((RUN_CYCLES, 5), np.int64),
@@ -124,6 +128,7 @@ def cycle_output(pods: int, symbols: int) -> CycleOutput:
         target_weight=np.empty(targets),
         target_units=np.empty(targets),
         target_change=np.empty(targets, np.int64),
+        clip_pod=np.empty(clips, np.int32),
         clip_symbol=np.empty(clips, np.int32),
         clip_reason=np.empty(clips, np.int32),
         clip_before=np.empty(clips),
@@ -149,7 +154,7 @@ def _has_room(out: CycleOutput) -> bool:
     return bool(
         out.counts[FILLS] + symbols <= len(out.fill_symbol)
         and out.counts[TARGETS] + 2 * pods * symbols <= len(out.target_pod)
-        and out.counts[CLIPS] + (6 + pods) * symbols <= len(out.clip_symbol)
+        and out.counts[CLIPS] + (6 + 3 * pods) * symbols <= len(out.clip_symbol)
         and out.counts[ORDERS] + 2 * symbols <= len(out.order_symbol)
         and out.counts[CANCELS] + symbols <= len(out.cancel_symbol)
     )
@@ -158,12 +163,28 @@ def _has_room(out: CycleOutput) -> bool:
 @njit(cache=True)
 def _clip(out: CycleOutput, symbol: int, reason: int, before: float, after: float, in_units: bool) -> None:
     n = out.counts[CLIPS]
+    out.clip_pod[n] = -1
     out.clip_symbol[n] = symbol
     out.clip_reason[n] = reason
     out.clip_before[n] = before
     out.clip_after[n] = after
     out.clip_in_units[n] = in_units
     out.counts[CLIPS] = n + 1
+
+
+@njit(cache=True)
+def _tell_envelope(ledger: Ledger, rules: Rules, pod: int, symbol: int, out: CycleOutput) -> None:
+    """Journals what the pod's envelope cut of its target, and a position past the soft limit when it gets there."""
+    ideal = ideal_units(ledger, rules, pod, symbol)
+    units, reason = enveloped(ledger, rules, pod, symbol, ideal)
+    if reason != 0:
+        _clip(out, symbol, reason, ideal, units, True)
+        out.clip_pod[out.counts[CLIPS] - 1] = pod
+    soft = over_soft_limit(ledger, rules, pod, symbol)
+    if soft and not ledger.soft_told[pod, symbol]:
+        _clip(out, symbol, _SOFT_LIMIT, ledger.units[pod, symbol], ledger.units[pod, symbol], True)
+        out.clip_pod[out.counts[CLIPS] - 1] = pod
+    ledger.soft_told[pod, symbol] = soft
 
 
 @njit(cache=True)
@@ -226,9 +247,13 @@ def _retarget_changed(ledger: Ledger, rules: Rules, out: CycleOutput) -> None:
         for p in range(len(ledger.fraction)):
             weight = weight_after_scale(ledger, p, s, scale)
             if weight == ledger.held[p, s]:
-                continue
+                # A capacity that fell cuts what it leaves too much of, though its weight stands.
+                if not rules.has_envelopes or enveloped(ledger, rules, p, s, ledger.units[p, s])[1] == 0:
+                    continue
             if not retarget(ledger, rules, p, s, weight):
                 _clip(out, s, _NO_PRICE, weight, 0.0, False)
+            elif rules.has_envelopes:
+                _tell_envelope(ledger, rules, p, s, out)
             _note_target(ledger, out, p, s)
 
 
@@ -245,10 +270,12 @@ def _drift(ledger: Ledger, rules: Rules, fresh: Bool, out: CycleOutput) -> None:
                 continue
             # Without a division: whether it lies well inside the band. The rest is looked at exactly.
             ideal = held[p, s] * equity
-            inside = equity > 0.0 and not unsized[p, s]
+            inside = equity > 0.0 and not unsized[p, s] and not rules.has_envelopes
             if inside and abs(units[p, s] * value - ideal) < 0.999 * band * abs(ideal):
                 continue
             if hold_or_drift(ledger, rules, p, s):
+                if rules.has_envelopes:
+                    _tell_envelope(ledger, rules, p, s, out)
                 _note_target(ledger, out, p, s)
 
 

@@ -35,6 +35,7 @@ class Evidence:
         self._changing = [f for f in reporting if len(f.changes.cycle)]
         self._columns: IntentColumns | None = None
         self._taken = [0] * len(own.pods)
+        self._taken_intents = 0
         self._daily: list[tuple[Int64, Float64]] = []
         for pod in own.pods:
             mine = [f for f in frames if f.pod == pod and len(f.daily_cycle)]
@@ -142,12 +143,19 @@ class Evidence:
         equity: Float64 = self._equity[-1].copy()
         return equity
 
-    def take_returns(self, pod: int, cycle: int | None) -> Float64:
-        """A pod's daily returns completed up to ``cycle`` (all, with None) that were not taken before."""
+    def take_days(self, pod: int, cycle: int | None) -> tuple[Int64, Float64]:
+        """A pod's daily returns completed up to ``cycle`` (all, with None) that were not taken before, and the cycles
+        that completed them."""
         cycles, returns = self._daily[pod]
         end = len(cycles) if cycle is None else int(np.searchsorted(cycles, cycle, side="right"))
         begin, self._taken[pod] = self._taken[pod], max(end, self._taken[pod])
-        return returns[begin:end]
+        return cycles[begin:end], returns[begin:end]
+
+    def take_intents(self, cycle: int | None) -> Intents:
+        """The pods' intents up to ``cycle`` (all, with None) that were not taken before."""
+        end = len(self._intents) if cycle is None else int(np.searchsorted(self._intents.cycle, cycle, side="right"))
+        begin, self._taken_intents = self._taken_intents, max(end, self._taken_intents)
+        return take_intents(self._intents, slice(begin, end))
 
 
 def split_pod_frame(frame: PodFrame, to_cycle: int) -> tuple[PodFrame | None, PodFrame | None]:
