@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from operators.compiled import compiled
 
 from operators.frames import Float64
 
@@ -11,7 +11,7 @@ from operators.frames import Float64
 OFFSET_LIMIT = 0.5
 
 
-@njit(cache=True)
+@compiled
 def offset_ratio(fraction: Float64, pod_weight: Float64) -> float:
     """1 - sum |net| / sum gross over symbols, with net = sum over pods of fraction x pod weight; 0 without any weight.
 

@@ -1,4 +1,4 @@
-"""Envelopes per (pod, symbol): caps on the *resulting position*, whatever the order that leads there (spec 6, seed 001).
+"""Envelopes per (pod, symbol): caps on the *resulting position*, not on the order that leads there (spec 6, seed 001).
 
 ``max_size`` and ``max_notional`` cut a target when it is computed; past ``soft_limit`` a position is told of; past
 ``hard_limit`` it is cut back at once, also where the price alone carried it there. The regime's capacity scales the
@@ -7,8 +7,7 @@ caps.
 
 from __future__ import annotations
 
-from numba import njit
-
+from operators.compiled import compiled
 from operators.portfolio.ledger import CAPACITY, Ledger, Rules, unit_value
 from schemas.reasons import Reason
 
@@ -16,7 +15,7 @@ _SIZE, _NOTIONAL = int(Reason.ENVELOPE_MAX_SIZE), int(Reason.ENVELOPE_MAX_NOTION
 _HARD = int(Reason.ENVELOPE_HARD_LIMIT)
 
 
-@njit(cache=True)
+@compiled
 def enveloped(ledger: Ledger, rules: Rules, pod: int, symbol: int, units: float) -> tuple[float, int]:
     """(the position in units that the envelope allows of ``units``, reason of the tightest cut or 0)."""
     if not rules.has_envelopes or units == 0.0:
@@ -33,7 +32,7 @@ def enveloped(ledger: Ledger, rules: Rules, pod: int, symbol: int, units: float)
     return (size if units > 0.0 else -size), reason
 
 
-@njit(cache=True)
+@compiled
 def over_hard_limit(ledger: Ledger, rules: Rules, pod: int, symbol: int) -> bool:
     """True when the held target is worth more than the hard limit."""
     if not rules.has_envelopes:
@@ -42,7 +41,7 @@ def over_hard_limit(ledger: Ledger, rules: Rules, pod: int, symbol: int) -> bool
     return bool(worth > rules.hard_value[pod, symbol] * ledger.room[CAPACITY] * (1.0 + 1e-9))
 
 
-@njit(cache=True)
+@compiled
 def over_soft_limit(ledger: Ledger, rules: Rules, pod: int, symbol: int) -> bool:
     """True when the held target is worth more than the soft limit."""
     worth = abs(ledger.units[pod, symbol]) * unit_value(ledger, rules, symbol)

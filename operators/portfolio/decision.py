@@ -9,7 +9,7 @@ import msgspec
 
 from operators.frames import Clips
 from operators.plan import Plan
-from operators.portfolio.cycle import CANCELS, CLIPS, FILLS, ORDERS, TARGETS
+from operators.portfolio.cycle_output import CANCELS, CLIPS, FILLS, ORDERS, TARGETS
 from operators.portfolio.intent_columns import IntentColumns
 from operators.portfolio.ledger import CASH, EQUITY, GROSS, NET
 from operators.portfolio.order_writer import OrderWriter

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from operators.compiled import compiled
 
 from operators.frames import Float64
 from operators.portfolio.ledger import CASH, Ledger, Rules, conversion_rate, units_of
 
 
-@njit(cache=True)
+@compiled
 def attribute(ledger: Ledger, symbol: int, quantity: float, part: Float64) -> None:
     """Splits a signed fill among the pods, pro rata to each pod's own delta (target - attributed position).
 
@@ -42,7 +42,7 @@ def attribute(ledger: Ledger, symbol: int, quantity: float, part: Float64) -> No
     _settle_rest(ledger, symbol, quantity - total, part)
 
 
-@njit(cache=True)
+@compiled
 def _by_position(ledger: Ledger, symbol: int, quantity: float, part: Float64) -> None:
     """A fill that no pod asked for goes to those who hold the symbol, or to all alike."""
     pods = len(part)
@@ -56,7 +56,7 @@ def _by_position(ledger: Ledger, symbol: int, quantity: float, part: Float64) ->
     _settle_rest(ledger, symbol, quantity - total, part)
 
 
-@njit(cache=True)
+@compiled
 def _settle_rest(ledger: Ledger, symbol: int, rest: float, part: Float64) -> None:
     """Rounding that is left over goes to the largest part."""
     largest = 0
@@ -66,7 +66,7 @@ def _settle_rest(ledger: Ledger, symbol: int, rest: float, part: Float64) -> Non
     part[largest] += rest
 
 
-@njit(cache=True)
+@compiled
 def finish_exits(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -> None:
     """What rounding to the lot leaves of pods that go to zero passes to those that stay: an exit ends flat."""
     left = 0.0
@@ -84,7 +84,7 @@ def finish_exits(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -> No
             part[p] += left * abs(ledger.units[p, symbol]) / wanted
 
 
-@njit(cache=True)
+@compiled
 def settle_attribution(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -> None:
     """Adds the parts of a fill; what is less than a millionth of a lot is nothing, unless the position keeps it."""
     for p in range(len(part)):
@@ -98,14 +98,14 @@ def settle_attribution(ledger: Ledger, rules: Rules, symbol: int, part: Float64)
                 ledger.attributed[p, symbol] = 0.0
 
 
-@njit(cache=True)
+@compiled
 def fill_price(opened: float, closed: float, lots: int, slippage: float) -> float:
     """Paper fills take the bar's open (its close where there is none), made worse by the slippage."""
     price = opened if opened > 0.0 else closed
     return price * (1.0 + slippage) if lots > 0 else price * (1.0 - slippage)
 
 
-@njit(cache=True)
+@compiled
 def book_fill(ledger: Ledger, rules: Rules, symbol: int, lots: int, price: float, part: Float64) -> float:
     """Books a fill of ``lots`` at ``price``; returns the fee in base currency."""
     quantity = units_of(lots, rules.lot[symbol])
@@ -119,7 +119,7 @@ def book_fill(ledger: Ledger, rules: Rules, symbol: int, lots: int, price: float
     return fee
 
 
-@njit(cache=True)
+@compiled
 def cross_internally(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -> None:
     """Pods whose deltas cancel trade with each other when no order is needed: nobody keeps what it no longer wants."""
     bought = 0.0
@@ -138,7 +138,7 @@ def cross_internally(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -
     settle_attribution(ledger, rules, symbol, part)
 
 
-@njit(cache=True)
+@compiled
 def share_order(ledger: Ledger, symbol: int, lots: int, share: Float64) -> None:
     """Each pod's share of an order: its own delta on the order's side, rounded to 1e-9; -1 for a pod without one."""
     total = 0.0

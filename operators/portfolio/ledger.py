@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from operators.compiled import compiled
 from operators.conversion import BASE_CURRENCY, NO_CONVERSION, conversion_places
 from operators.frames import BEGINNING, Bool, Float64, Int32, Int64
 from schemas.configuration.base import seconds_to_nanoseconds
@@ -176,7 +176,7 @@ def _envelopes(plan: Plan, portfolio: int, name: str) -> Float64:
     return limits
 
 
-@njit(cache=True)
+@compiled
 def units_of(lots: int, lot: float) -> float:
     """Lots in units, without the noise that 3 x 0.1 would have."""
     if lot == 1.0:
@@ -187,7 +187,7 @@ def units_of(lots: int, lot: float) -> float:
     return lots * lot
 
 
-@njit(cache=True)
+@compiled
 def conversion_rate(ledger: Ledger, rules: Rules, symbol: int) -> float:
     """Base currency for one unit of the symbol's currency; NaN when it is unknown."""
     quote = rules.conversion[symbol]
@@ -196,13 +196,13 @@ def conversion_rate(ledger: Ledger, rules: Rules, symbol: int) -> float:
     return np.nan if quote == NO_CONVERSION else float(ledger.last[quote])
 
 
-@njit(cache=True)
+@compiled
 def unit_value(ledger: Ledger, rules: Rules, symbol: int) -> float:
     """Notional of one unit in base currency at the last price; NaN when it is unknown."""
     return float(ledger.last[symbol] * rules.multiplier[symbol] * conversion_rate(ledger, rules, symbol))
 
 
-@njit(cache=True)
+@compiled
 def mark_to_market(ledger: Ledger, rules: Rules, cycle: int, closed: Float64, fresh: Bool, degraded: Bool) -> None:
     """Takes this cycle's prices; computes equity and exposure. A position without a price keeps its last value."""
     last, fresh_at, was_degraded, position = ledger.last, ledger.fresh_at, ledger.degraded, ledger.position

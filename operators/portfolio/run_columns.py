@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from operators.frames import Bool, Float64, Int64
-from operators.portfolio.cycle import CANCELS, CLIPS, FILLS, ORDERS, TARGETS, CycleOutput
+from operators.portfolio.cycle_output import CANCELS, CLIPS, FILLS, ORDERS, TARGETS, CycleOutput
 from operators.portfolio.ledger import TRADING, Ledger, Rules
 from schemas.reasons import Reason
 

@@ -6,8 +6,7 @@ limit, 8. gross exposure with pending. Clips compose: each guard sees what the o
 
 from __future__ import annotations
 
-from numba import njit
-
+from operators.compiled import compiled
 from operators.portfolio.ledger import Ledger, Rules
 from operators.risk_gate.guards.crisis import crisis
 from operators.risk_gate.guards.gross_exposure import gross_exposure
@@ -16,13 +15,13 @@ from operators.risk_gate.guards.position_limits import equity_left, notional_lim
 from operators.risk_gate.guards.trading_state import trading_state
 
 
-@njit(cache=True)
+@compiled
 def reduces(base: float, target: float) -> bool:
     """True when moving from ``base`` to ``target`` only makes |position| smaller, without changing sign."""
     return (0.0 <= target <= base) if base >= 0.0 else (base <= target <= 0.0)
 
 
-@njit(cache=True)
+@compiled
 def allow(
     ledger: Ledger, rules: Rules, cycle: int, symbol: int, base: float, target: float, gross: float
 ) -> tuple[float, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -97,7 +98,7 @@ class FragilityStates(Section):
     @model_validator(mode="after")
     def _order(self) -> FragilityStates:
         states = (self.normal, self.elevated, self.stress, self.crisis)
-        for better, worse in zip(states, states[1:], strict=False):
+        for better, worse in pairwise(states):
             if worse.budget > better.budget or worse.capacity > better.capacity:
                 raise ValueError("a worse fragility state must not leave more room than a better one")
         return self

@@ -11,8 +11,13 @@ import numpy as np
 from operators.frames import Float64, Int64
 from schemas.configuration.capital import CapitalPolicy, Traded
 
-_NO_RETURNS: Float64 = np.empty(0)
-_NO_DAYS: Int64 = np.empty(0, np.int64)
+
+def _no_returns() -> Float64:
+    return np.empty(0)
+
+
+def _no_days() -> Int64:
+    return np.empty(0, np.int64)
 
 
 @dataclass(slots=True, frozen=True)
@@ -33,8 +38,8 @@ class PodView:
     """
 
     id: str
-    returns: Float64 = _NO_RETURNS
-    days: Int64 = _NO_DAYS
+    returns: Float64 = field(default_factory=_no_returns)
+    days: Int64 = field(default_factory=_no_days)
     metrics: dict[str, float] = field(default_factory=dict)
     signals: float = 0.0
     confidence: float = 0.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from operators.compiled import compiled
 from operators.portfolio.ledger import CRISIS, Ledger
 from operators.risk_gate.guards.reduce_only import reduced
 from schemas.reasons import Reason
@@ -11,7 +10,7 @@ from schemas.reasons import Reason
 _CRISIS = int(Reason.REGIME_CRISIS)
 
 
-@njit(cache=True)
+@compiled
 def crisis(ledger: Ledger, base: float, target: float) -> tuple[float, int]:
     """In a crisis only reductions pass."""
     if ledger.room[CRISIS] == 0.0:

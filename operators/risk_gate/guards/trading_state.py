@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
+from operators.compiled import compiled
 
 from operators.portfolio.ledger import HALTED, REDUCING, TRADING, Ledger
 from operators.risk_gate.guards.reduce_only import reduced
@@ -11,7 +11,7 @@ from schemas.reasons import Reason
 _HALTED, _REDUCING, _KILLED = int(Reason.GUARD_HALTED), int(Reason.GUARD_REDUCING), int(Reason.GUARD_KILLED)
 
 
-@njit(cache=True)
+@compiled
 def trading_state(ledger: Ledger, symbol: int, base: float, target: float) -> tuple[float, int]:
     """(allowed position, reason) for a move from ``base`` to ``target``."""
     if ledger.state[TRADING] == HALTED:
