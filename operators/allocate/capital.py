@@ -1,7 +1,8 @@
 """Capital over pods: when it is computed anew, by which steps, and what came of it (spec 6).
 
-raw weights → lifecycle clamps → bounds → turnover → regime → HRP scale → CVaR cap → leverage layers. Each step stands
-in the allocator's trace. The regime multiplies what the turnover step left, never a fraction that it multiplied before.
+raw weights → lifecycle clamps → bounds → turnover → governor → regime → HRP scale → CVaR cap → leverage layers. Each
+step stands in the allocator's trace. The regime multiplies what the turnover step left, never a fraction that it
+multiplied before.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from operators.allocate.policies.inputs import Memory, PolicyAnswer, PolicyInput
 from operators.allocate.regime import RegimeRoom, RegimeState
 from operators.allocate.signals import StandingSignals
 from operators.allocate.turnover import limit_turnover, turnover
+from operators.allocate.volatility_scale import governor_scale
 from operators.frames import BEGINNING, Float64, Int64
 from operators.plan import Plan
 from schemas.configuration.base import seconds_to_nanoseconds
@@ -58,6 +60,7 @@ class Capital:
         self.fractions: Float64 = np.zeros(count)
         self._base: Float64 = np.zeros(count)
         self._anchor: Float64 = np.ones(count)
+        self._governor = 1.0
         self._last = BEGINNING
         self._forced = self._skip_next = self._retiring = self._regime_moved = False
         self._states: list[State] = [None] * count
@@ -169,7 +172,7 @@ class Capital:
             if trigger in ("interval", "drift") and round(change, 9) < self._skip_below:
                 trigger = None
             else:
-                self._base = base
+                self._base, self._governor = base, steps[-1]["scale"]
         self.fractions = self._after_regime(before, trigger)
         if trigger is None and self.room == old_room and (self.fractions == before).all():
             return None
@@ -196,7 +199,8 @@ class Capital:
 
     def _base_fractions(self, equity: Float64, trigger: str) -> tuple[Float64, list[dict[str, Any]], dict[str, Any]]:
         """[P] fractions before the regime, the steps to them and the policy's reasons."""
-        answer = self._ask(equity)
+        inputs, alive = self._views(equity)
+        answer = self._ask(inputs, alive)
         clamped, least, most = clamp_all(self._states, self._pods, answer.weights, self._limits)
         bounded = bound(clamped, least, most)
         retired = np.array([state == RETIRED for state in self._states])
@@ -211,11 +215,12 @@ class Capital:
             {"step": "lifecycle", "weights": clamped, "states": states},
             {"step": "bounds", "weights": bounded},
             {"step": "turnover", "weights": base, "wanted": round(turnover(self._base, bounded), 9)},
+            {"step": "governor", "scale": governor_scale(inputs, base[alive], self._limits.target_volatility)},
         ]
         return base, steps, answer.why
 
-    def _ask(self, equity: Float64) -> PolicyAnswer:
-        """The policy's raw weights; retired pods take no part and get 0."""
+    def _views(self, equity: Float64) -> tuple[PolicyInputs, list[int]]:
+        """The pods that are not retired, and their places."""
         alive = [n for n, state in enumerate(self._states) if state != RETIRED]
         with_metrics = any(isinstance(policy, MetricWeighted) for _, policy in walk(self._policy))
         signals, confidence = self.signals.by_pod()
@@ -225,19 +230,24 @@ class Capital:
             )
             for n in alive
         ]
-        answer = weigh(self._policy, PolicyInputs(tuple(views), self._periods), self._memory)
+        return PolicyInputs(tuple(views), self._periods), alive
+
+    def _ask(self, inputs: PolicyInputs, alive: list[int]) -> PolicyAnswer:
+        """The policy's raw weights; retired pods take no part and get 0."""
+        answer = weigh(self._policy, inputs, self._memory)
         weights = np.zeros(len(self._pods))
         weights[alive] = answer.weights
         return PolicyAnswer(weights, answer.why)
 
     def _after_regime(self, before: Float64, trigger: str | None) -> Float64:
-        """[P] the base times the regime's multiplier, once. Where risk defence must keep to the turnover limit, so does
-        what the regime changes."""
-        if self.room.multiplier == 1.0:
+        """[P] the base times governor and regime, once. Where risk defence must keep to the turnover limit, so do
+        these."""
+        scale = self.room.multiplier * self._governor
+        if scale == 1.0:
             wanted = self._base
         else:
             most = np.array([self._limits.bounds_of(pod).max for pod in self._pods])
-            wanted = np.minimum(self._base * self.room.multiplier, most)
+            wanted = np.minimum(self._base * scale, most)
             wanted = np.round(wanted / max(1.0, math.fsum(wanted)), 9)
         limits = self._limits
         if limits.risk_defense_bypass_turnover or trigger == "first":
@@ -253,7 +263,7 @@ class Capital:
 
     def _named_steps(self, steps: list[dict[str, Any]], gross: Float64) -> list[dict[str, Any]]:
         """Every step in its order. HRP and CVaR scale nothing here: they act on new risk, and are neutral so far."""
-        named = [{**step, "weights": self._named(step["weights"])} for step in steps]
+        named = [{**s, "weights": self._named(s["weights"])} if "weights" in s else s for s in steps]
         limits = self._named(self._pod_leverage)
         return [
             *named,
@@ -284,6 +294,7 @@ class Capital:
             "signals": self.signals.snapshot(),
             "regime": self._regime.snapshot(),
             "room": self.room.document(),
+            "governor": self._governor,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -298,7 +309,7 @@ class Capital:
             history.restore(saved)
         self.signals.restore(snapshot["signals"])
         self._regime.restore(snapshot["regime"])
-        self.room = RegimeRoom(**snapshot["room"])
+        self.room, self._governor = RegimeRoom(**snapshot["room"]), snapshot["governor"]
 
 
 def drift(fractions: Float64, anchor: Float64, equity: Float64) -> Float64:

@@ -29,6 +29,11 @@ def sharpe(returns: Float64, periods_per_year: float) -> float | None:
     return math.fsum(returns) / len(returns) / spread * math.sqrt(periods_per_year)
 
 
+def sharpe_error(ratio: float, count: int) -> float:
+    """Standard error √((1 + SR²/2)/T) of a ratio per period over ``count`` periods (Lo 2002, eq. 9)."""
+    return math.sqrt((1.0 + 0.5 * ratio**2) / count)
+
+
 def volatility(returns: Float64, periods_per_year: float) -> float | None:
     """Annualised deviation."""
     spread = deviation(returns)

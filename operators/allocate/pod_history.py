@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from operators.allocate.performance import calmar, max_drawdown, sharpe, volatility, win_rate
+from operators.allocate.performance import calmar, max_drawdown, sharpe, sharpe_error, volatility, win_rate
 from operators.allocate.policies.inputs import PodView
 from operators.frames import Float64, Int64
 from schemas.configuration.capital import MOST_DAYS, Traded
@@ -96,6 +96,7 @@ class PodHistory:
                 "mean_return": math.fsum(returns) / len(returns),
                 "rolling_sharpe_30d": sharpe(returns[-ROLLING_DAYS:], periods),
                 "sharpe": sharpe(returns, periods),
+                "sharpe_t_stat": _t_stat(returns),
                 "win_rate": win_rate(returns),
             }
         return {name: value for name, value in known.items() if value is not None}
@@ -114,3 +115,8 @@ class PodHistory:
         self.returns, self.days = list(snapshot["returns"]), list(snapshot["days"])
         self.live_days = snapshot["live_days"]
         self._level, self._peak, self._deepest = snapshot["equity"]
+
+
+def _t_stat(returns: Float64) -> float | None:
+    ratio = sharpe(returns, 1.0)
+    return None if ratio is None else ratio / sharpe_error(ratio, len(returns))

@@ -38,6 +38,7 @@ POD_METRICS: Final = (
     "rolling_drawdown_30d",
     "rolling_sharpe_30d",
     "sharpe",
+    "sharpe_t_stat",
     "signals",
     "total_return",
     "win_rate",

@@ -62,6 +62,8 @@ class CapitalLimits(Section):
     pods: dict[Slug, FractionBounds] = {}
     turnover: Turnover = Turnover()
     risk_defense_bypass_turnover: bool = True
+    #: annualised
+    target_volatility: PositiveFloat | None = None
 
     def bounds_of(self, pod: str) -> FractionBounds:
         """A pod's own bounds, or everyone's."""
