@@ -98,9 +98,14 @@ class _Fan:
         """``item`` for every pod and portfolio that waits for the key group."""
         return [(key, (number, item)) for key, number in self._groups[group]]
 
-    def side(self, item: Any) -> list[Routed]:
-        """``item`` for every pod and portfolio."""
-        return [(key, (number, item)) for key, number in self.everyone]
+    def side(self, topic: str, item: SideFrame | Beat) -> list[Routed]:
+        """A side partition's ``item`` for those who hear its topic, a beat for the other pods and portfolios."""
+        if topic == "control":
+            return [(key, (number, item)) for key, number in self.everyone]
+        hears = topic == "overlay"
+        return [
+            (key, (number, item if hears and key.startswith("portfolio-") else _BEAT)) for key, number in self.everyone
+        ]
 
 
 def _letter(topic: str, partition: int, letters: DeadLetters | None) -> Routed:
@@ -184,8 +189,7 @@ def _side_run(topic: str, fan: _Fan, measure: FlowMeasurements) -> Callable[[Sid
             frame, letters = step.step(block)
         measure.side(block)
         measure.letters(letters)
-        item: SideFrame | Beat = frame if frame is not None and topic == "control" else _BEAT
-        return [_letter(topic, partition, letters), *fan.side(item)]
+        return [_letter(topic, partition, letters), *fan.side(topic, _BEAT if frame is None else frame)]
 
     return run
 

@@ -65,6 +65,13 @@ class Reason(IntEnum):
     CAPITAL_REBALANCED = 510, "Capital fractions were computed anew."
     CAPITAL_UNALLOCATED = 511, "The fixed weights leave capital unallocated."
     CAPITAL_VOLATILITY_UNKNOWN = 512, "Too few returns: the policy fell back."
+    CAPITAL_NO_EDGE = 514, "No pod has a positive expected return: Kelly falls back to risk parity."
+    CAPITAL_REGIME_IGNORED = 515, "A regime update could not be used; the one before it stands."
+    ENVELOPE_MAX_SIZE = 520, "The pod's position would exceed its envelope's `max_size`."
+    ENVELOPE_MAX_NOTIONAL = 521, "The pod's position would exceed its envelope's `max_notional`."
+    ENVELOPE_SOFT_LIMIT = 522, "The pod's position passed its envelope's `soft_limit`: a warning, no cut."
+    ENVELOPE_HARD_LIMIT = 523, "The pod's position passed its envelope's `hard_limit`: it is cut back at once."
+    REGIME_CRISIS = 530, "The market is in crisis: only reductions pass."
     POD_WIPED_OUT = 513, "The pod's equity reached zero: its targets are flat."
     # asset selector
     SELECTOR_LOW_SCORE = 540, "The asset scored low for too many bars: its multiplier steps down."

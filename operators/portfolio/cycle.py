@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from operators.aggregate_intents.offset import offset_ratio
+from operators.allocate.envelopes import enveloped
 from operators.allocate.targets import (
     hold_or_drift,
     must_fall,
@@ -17,6 +18,19 @@ from operators.allocate.targets import (
 )
 from operators.compiled import compiled
 from operators.frames import Bool, Float64, Int32, Int64
+from operators.portfolio.cycle_output import (
+    CANCELS,
+    FILLS,
+    ORDERS,
+    RUN_CYCLES,
+    TARGETS,
+    CycleOutput,
+    clip,
+    has_room,
+    tell,
+    tell_envelope,
+    was_told,
+)
 from operators.portfolio.fills import book_fill, cross_internally, fill_price, share_order
 from operators.portfolio.ledger import EQUITY, HALTED, TRADING, Ledger, Rules, mark_to_market, unit_value, units_of
 from operators.risk_gate.chain import allow, reduces
@@ -31,12 +45,8 @@ _BELOW_LOT = int(Reason.ROUTE_BELOW_LOT)
 _BELOW_NOTIONAL = int(Reason.ROUTE_BELOW_MIN_NOTIONAL)
 _LAST_GOOD = int(Reason.GUARD_LAST_GOOD_PRICE)
 
-#: Columns of ``CycleOutput.ends``, and entries of ``counts``: rows of each table.
-FILLS, TARGETS, CLIPS, ORDERS, CANCELS = range(5)
 #: A standing cut whose room moved with the price alone is traded again only past this part of the target.
 _RETRY = 0.1
-#: Cycles of one run at most, and how many of them have room for everything to happen at once.
-RUN_CYCLES, _ROOM_CYCLES = 256, 4
 
 
 class Changes(NamedTuple):
@@ -56,128 +66,6 @@ class Prices(NamedTuple):
     close: Float64
     fresh: Bool
     degraded: Bool
-
-
-class CycleOutput(NamedTuple):
-    """What a run of cycles did, table by table; the first ``counts[...]`` rows are valid.
-
-    Attributes:
-        counts: [5] rows of each table. Of each cycle of the run: ends [R, 5] the counts after it, scalars [R, 4] of the
-            ledger, offset [R] how far the pods offset each other, -1 in a cycle without new targets.
-        fill_symbol, fill_lots, fill_price, fill_fee: fills; fill_part [n, P] each pod's units.
-        target_pod, target_symbol: pods' targets that changed, with the pod's weight and units; target_change is the row
-            of ``Changes`` that it came from, -1 where only fractions, caps or drift moved it.
-        clip_symbol, clip_reason, clip_before, clip_after, clip_in_units: cuts at portfolio level.
-        order_symbol, order_lots: orders; order_approved in units, order_position and order_pending in lots before,
-            order_price the reference price; order_share [n, P] each pod's share of it, negative where it has none.
-        cancel_symbol: symbols whose open orders are taken back, because the target turned before they filled.
-        touched: [S] symbols whose pod weights changed in this cycle; change [P, S] by which row of ``Changes``, or -1.
-    """
-
-    counts: Int64
-    ends: Int64
-    scalars: Float64
-    offset: Float64
-    fill_symbol: Int32
-    fill_lots: Int64
-    fill_price: Float64
-    fill_fee: Float64
-    fill_part: Float64
-    target_pod: Int32
-    target_symbol: Int32
-    target_weight: Float64
-    target_units: Float64
-    target_change: Int64
-    clip_symbol: Int32
-    clip_reason: Int32
-    clip_before: Float64
-    clip_after: Float64
-    clip_in_units: Bool
-    order_symbol: Int32
-    order_lots: Int64
-    order_approved: Float64
-    order_position: Int64
-    order_pending: Int64
-    order_price: Float64
-    order_share: Float64
-    cancel_symbol: Int32
-    touched: Bool
-    change: Int64
-
-
-def cycle_output(pods: int, symbols: int) -> CycleOutput:
-    """Room for a run of cycles of a portfolio."""
-    fills, targets = _ROOM_CYCLES * symbols, _ROOM_CYCLES * 2 * pods * symbols
-    clips, orders = _ROOM_CYCLES * (6 + pods) * symbols, _ROOM_CYCLES * 2 * symbols
-    return CycleOutput(
-        counts=np.zeros(5, np.int64),
-        ends=np.zeros((RUN_CYCLES, 5), np.int64),
-        scalars=np.zeros((RUN_CYCLES, 4)),
-        offset=np.zeros(RUN_CYCLES),
-        fill_symbol=np.empty(fills, np.int32),
-        fill_lots=np.empty(fills, np.int64),
-        fill_price=np.empty(fills),
-        fill_fee=np.empty(fills),
-        fill_part=np.empty((fills, pods)),
-        target_pod=np.empty(targets, np.int32),
-        target_symbol=np.empty(targets, np.int32),
-        target_weight=np.empty(targets),
-        target_units=np.empty(targets),
-        target_change=np.empty(targets, np.int64),
-        clip_symbol=np.empty(clips, np.int32),
-        clip_reason=np.empty(clips, np.int32),
-        clip_before=np.empty(clips),
-        clip_after=np.empty(clips),
-        clip_in_units=np.empty(clips, np.bool_),
-        order_symbol=np.empty(orders, np.int32),
-        order_lots=np.empty(orders, np.int64),
-        order_approved=np.empty(orders),
-        order_position=np.empty(orders, np.int64),
-        order_pending=np.empty(orders, np.int64),
-        order_price=np.empty(orders),
-        order_share=np.empty((orders, pods)),
-        cancel_symbol=np.empty(fills, np.int32),
-        touched=np.zeros(symbols, np.bool_),
-        change=np.full((pods, symbols), -1, np.int64),
-    )
-
-
-@compiled
-def _has_room(out: CycleOutput) -> bool:
-    """True when a cycle in which everything happens still fits."""
-    pods, symbols = out.change.shape
-    return bool(
-        out.counts[FILLS] + symbols <= len(out.fill_symbol)
-        and out.counts[TARGETS] + 2 * pods * symbols <= len(out.target_pod)
-        and out.counts[CLIPS] + (6 + pods) * symbols <= len(out.clip_symbol)
-        and out.counts[ORDERS] + 2 * symbols <= len(out.order_symbol)
-        and out.counts[CANCELS] + symbols <= len(out.cancel_symbol)
-    )
-
-
-@compiled
-def _clip(out: CycleOutput, symbol: int, reason: int, before: float, after: float, in_units: bool) -> None:
-    n = out.counts[CLIPS]
-    out.clip_symbol[n] = symbol
-    out.clip_reason[n] = reason
-    out.clip_before[n] = before
-    out.clip_after[n] = after
-    out.clip_in_units[n] = in_units
-    out.counts[CLIPS] = n + 1
-
-
-@compiled
-def _tell(ledger: Ledger, out: CycleOutput, symbol: int, reason: int, before: float, after: float) -> None:
-    """Journals a cut of the target ``before``, and remembers it."""
-    ledger.told_reason[symbol] = reason
-    ledger.told_target[symbol] = before
-    _clip(out, symbol, reason, before, after, True)
-
-
-@compiled
-def _was_told(ledger: Ledger, symbol: int, reason: int, target: float) -> bool:
-    """True for a standing cut: it is journalled when it begins, not every cycle."""
-    return bool(ledger.told_reason[symbol] == reason and ledger.told_target[symbol] == target)
 
 
 @compiled
@@ -222,13 +110,17 @@ def _retarget_changed(ledger: Ledger, rules: Rules, out: CycleOutput) -> None:
         if scale < 1.0:
             net = net_weight(ledger, s)
             if net != 0.0:
-                _clip(out, s, _PORTFOLIO_GROSS, net, np.round(net * scale, 9), False)
+                clip(out, s, _PORTFOLIO_GROSS, net, np.round(net * scale, 9), False)
         for p in range(len(ledger.fraction)):
             weight = weight_after_scale(ledger, p, s, scale)
             if weight == ledger.held[p, s]:
-                continue
+                # A capacity that fell cuts what it leaves too much of, though its weight stands.
+                if not rules.has_envelopes or enveloped(ledger, rules, p, s, ledger.units[p, s])[1] == 0:
+                    continue
             if not retarget(ledger, rules, p, s, weight):
-                _clip(out, s, _NO_PRICE, weight, 0.0, False)
+                clip(out, s, _NO_PRICE, weight, 0.0, False)
+            elif rules.has_envelopes:
+                tell_envelope(ledger, rules, p, s, out)
             _note_target(ledger, out, p, s)
 
 
@@ -245,10 +137,12 @@ def _drift(ledger: Ledger, rules: Rules, fresh: Bool, out: CycleOutput) -> None:
                 continue
             # Without a division: whether it lies well inside the band. The rest is looked at exactly.
             ideal = held[p, s] * equity
-            inside = equity > 0.0 and not unsized[p, s]
+            inside = equity > 0.0 and not unsized[p, s] and not rules.has_envelopes
             if inside and abs(units[p, s] * value - ideal) < 0.999 * band * abs(ideal):
                 continue
             if hold_or_drift(ledger, rules, p, s):
+                if rules.has_envelopes:
+                    tell_envelope(ledger, rules, p, s, out)
                 _note_target(ledger, out, p, s)
 
 
@@ -291,18 +185,18 @@ def _route(
     goes = lots != 0 and not notional < rules.min_notional[symbol]
     if reason == 0:
         ledger.told_reason[symbol] = 0
-    elif not _was_told(ledger, symbol, reason, target) or (goes and abs(allowed - base) > _RETRY * abs(target)):
-        _tell(ledger, out, symbol, reason, target, allowed)
+    elif not was_told(ledger, symbol, reason, target) or (goes and abs(allowed - base) > _RETRY * abs(target)):
+        tell(ledger, out, symbol, reason, target, allowed)
     else:
         goes = False
     if not goes:
         if ledger.state[TRADING] != HALTED and not ledger.stopped[symbol]:
             cross_internally(ledger, rules, symbol, part)
         if reason == 0 and abs(allowed - base) > 1e-9 * rules.lot[symbol]:
-            _tell(ledger, out, symbol, _BELOW_LOT if lots == 0 else _BELOW_NOTIONAL, target, base)
+            tell(ledger, out, symbol, _BELOW_LOT if lots == 0 else _BELOW_NOTIONAL, target, base)
         return gross
     if reduces(base, allowed) and is_stale(ledger, rules, cycle, symbol):
-        _clip(out, symbol, _LAST_GOOD, allowed, allowed, True)
+        clip(out, symbol, _LAST_GOOD, allowed, allowed, True)
     if base_lots != 0 and (base_lots > 0) != (base_lots + lots > 0) and base_lots + lots != 0:
         # An order through zero is split: the first part closes, the second opens.
         _order(ledger, out, symbol, -base_lots, 0.0)
@@ -378,7 +272,7 @@ def run_cycles(
     out.counts[:] = 0
     last = min(last, first + RUN_CYCLES)
     for row in range(first, last):
-        if not _has_room(out):
+        if not has_room(out):
             return row, at
         cycle = prices.cycles[row]
         _fill_open_orders(ledger, rules, prices.open[row], prices.close[row], prices.fresh[row], out)

@@ -9,7 +9,7 @@ import msgspec
 
 from operators.frames import Clips
 from operators.plan import Plan
-from operators.portfolio.cycle import CANCELS, CLIPS, FILLS, ORDERS, TARGETS
+from operators.portfolio.cycle_output import CANCELS, CLIPS, FILLS, ORDERS, TARGETS
 from operators.portfolio.intent_columns import IntentColumns
 from operators.portfolio.ledger import CASH, EQUITY, GROSS, NET
 from operators.portfolio.order_writer import OrderWriter
@@ -149,7 +149,7 @@ class DecisionWriter:
             table["unit"] += ["weight"] * len(pod_clips.cycle)
         table["after"] += rows.after[first:last]
         table["before"] += rows.before[first:last]
-        table["pod"] += [""] * (last - first)
+        table["pod"] += ["" if p < 0 else self._pods[p] for p in rows.pod[first:last]]
         table["reason"] += rows.reason[first:last]
         table["symbol"] += [self._names[s] for s in rows.symbol[first:last]]
         table["unit"] += rows.unit[first:last]

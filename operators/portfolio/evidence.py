@@ -51,6 +51,7 @@ class Evidence:
         self._daily = [_days([f for f in frames if f.pod == pod and len(f.daily_cycle)]) for pod in own.pods]
         self._pod_transitions = sorted((t for f in frames for t in f.transitions), key=lambda t: (t.cycle, t.pod))
         self._excluding = 0
+        self._taken_intents = 0
         self._books = [f for f in frames if len(f.book_cycle)]
         self._rows: dict[int, int] = {}
         self._bounds: list[tuple[list[int], list[int]]] = []
@@ -155,6 +156,12 @@ class Evidence:
         end = len(days.cycle) if cycle is None else int(np.searchsorted(days.cycle, cycle, side="right"))
         begin, self._taken[pod] = self._taken[pod], max(end, self._taken[pod])
         return DayRows(*(column[begin:end] for column in days))
+
+    def take_intents(self, cycle: int | None) -> Intents:
+        """The pods' intents up to ``cycle`` (all, with None) that were not taken before."""
+        end = len(self._intents) if cycle is None else int(np.searchsorted(self._intents.cycle, cycle, side="right"))
+        begin, self._taken_intents = self._taken_intents, max(end, self._taken_intents)
+        return take_intents(self._intents, slice(begin, end))
 
     # ------------------------------------------------------------ pods' own transitions
     def take_exclusions(self, cycle: int | None) -> list[tuple[int, bool]]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 CASH, EQUITY, GROSS, NET = range(4)
 #: Entries of ``Ledger.state``.
 TRADING = 0
+#: Entries of ``Ledger.room``.
+BUDGET, CAPACITY, CRISIS = range(3)
 ACTIVE, REDUCING, HALTED = range(3)
 
 
@@ -38,6 +40,8 @@ class Ledger(NamedTuple):
         unsized: [P, S] True where a target came before the price or conversion that turns it into units.
         told_reason, told_target: [S] the last cut that was journalled and what it was a cut of, so that a standing one
             is not repeated.
+        soft_told: [P, S] True where a position past its envelope's soft limit was journalled.
+        room: [3] what the regime leaves: factor of gross leverage, factor of caps per symbol, 1 in a crisis.
         scalars: [4] cash, equity, gross and net exposure in base currency; state: [1] trading state.
     """
 
@@ -57,6 +61,8 @@ class Ledger(NamedTuple):
     unsized: Bool
     told_reason: Int32
     told_target: Float64
+    soft_told: Bool
+    room: Float64
     scalars: Float64
     state: Int64
 
@@ -70,6 +76,8 @@ class Rules(NamedTuple):
         slippage: of paper fills, as a fraction of the price.
         band: rebalance band. max_leverage: layer 3. max_position: units. max_notional: base currency.
         max_gross: gross exposure over equity. max_age: ns that a price may be old.
+        has_envelopes: whether any envelope is set; of each [P, S]: most_units, and in base currency most_value,
+            soft_value, hard_value.
     """
 
     lot: Float64
@@ -86,6 +94,11 @@ class Rules(NamedTuple):
     max_notional: float
     max_gross: float
     max_age: int
+    has_envelopes: bool
+    most_units: Float64
+    most_value: Float64
+    soft_value: Float64
+    hard_value: Float64
 
 
 def new_ledger(pods: int, symbols: int, cash: float, state: int) -> Ledger:
@@ -107,6 +120,8 @@ def new_ledger(pods: int, symbols: int, cash: float, state: int) -> Ledger:
         unsized=np.zeros((pods, symbols), np.bool_),
         told_reason=np.zeros(symbols, np.int32),
         told_target=np.zeros(symbols),
+        soft_told=np.zeros((pods, symbols), np.bool_),
+        room=np.array([1.0, 1.0, 0.0]),
         scalars=np.array([cash, cash, 0.0, 0.0]),
         state=np.array([state], np.int64),
     )
@@ -140,7 +155,25 @@ def portfolio_rules(plan: Plan, portfolio: int) -> Rules:
         max_notional=limit(guards.max_symbol_notional),
         max_gross=guards.max_gross_exposure,
         max_age=2**62 if age is None else seconds_to_nanoseconds(age),
+        has_envelopes=any(p.envelopes for p in configuration.pods),
+        most_units=_envelopes(plan, portfolio, "max_size"),
+        most_value=_envelopes(plan, portfolio, "max_notional"),
+        soft_value=_envelopes(plan, portfolio, "soft_limit"),
+        hard_value=_envelopes(plan, portfolio, "hard_limit"),
     )
+
+
+def _envelopes(plan: Plan, portfolio: int, name: str) -> Float64:
+    """[P, S] one limit of every pod's envelopes; ``*`` stands for the symbols that have none of their own."""
+    own = plan.portfolios[portfolio]
+    limits = np.full((len(own.pods), len(own.symbols)), np.inf)
+    for row, pod in enumerate(own.configuration.pods):
+        for place, symbol in enumerate(own.symbols.tolist()):
+            envelope = pod.envelopes.get(plan.symbols[symbol], pod.envelopes.get("*"))
+            value = None if envelope is None else getattr(envelope, name)
+            if value is not None:
+                limits[row, place] = value
+    return limits
 
 
 @compiled

@@ -18,7 +18,8 @@ from operators.frames import BEGINNING, GroupFrame, Int64, OutputBlock, PodFrame
 from operators.lifecycle.pod_lifecycles import PodLifecycles
 from operators.plan import Plan
 from operators.portfolio.commands import PortfolioControl
-from operators.portfolio.cycle import CLIPS, FILLS, Prices, cycle_output, run_cycles
+from operators.portfolio.cycle import Prices, run_cycles
+from operators.portfolio.cycle_output import CLIPS, FILLS, cycle_output
 from operators.portfolio.decision import DecisionWriter
 from operators.portfolio.evidence import Evidence, split_pod_frame
 from operators.portfolio.intent_columns import IntentNames
@@ -59,7 +60,7 @@ class PortfolioStep:
             (
                 *(f"group-{g}" for g in own.groups),
                 *(f"pod-{p}" for p in own.pods),
-                *side_partitions(plan, ("control",)),
+                *side_partitions(plan, ("control", "overlay")),
             )
         )
         self._prices = PriceJoin(plan, own.symbols, own.groups)
@@ -77,6 +78,7 @@ class PortfolioStep:
         self._pod_equity = np.ones(pods)
         self._heartbeat = own.configuration.heartbeat_cycles * plan.cycle_ns
         self._offset_high = False
+        self._faults: list[dict[str, Any]] = []
         self._out = cycle_output(pods, symbols)
         self._part = np.zeros(pods)
 
@@ -159,15 +161,16 @@ class PortfolioStep:
             now = cycles[row]
             due = [m for c, m in messages if c == now] if messages else []
             if due:
-                self._control.apply(due, now, self._ledger, self._capital)
-            capital = self._rebalance(now, evidence) if now >= self._capital_due(now, evidence) else None
+                self._obey(due, now)
+            drifted = evidence.completes_day(now) and self._capital.drifted(evidence.equity_at(now))
+            capital = self._rebalance(now, evidence, drifted) if drifted or now >= self._capital.next_due() else None
             first, limit = row, self._next_break(row, cycles, breaks)
             row, at = run_cycles(
                 self._ledger, self._rules, block, changes, first, limit, at, capital is not None, self._out, self._part
             )
             run = run_columns(self._out, row - first, self._ledger, self._rules, notes)
             self._conclude(first, cycles[first:row], run, prices, evidence, capital, reported, written)
-        self._note_pods(evidence, None)
+        self._inform_capital(evidence, None)
         self._pod_equity = evidence.last_equity()
 
     def _next_break(self, row: int, cycles: list[int], breaks: list[int]) -> int:
@@ -178,31 +181,42 @@ class PortfolioStep:
         due = bisect_left(cycles, self._capital.next_due())
         return min(limit, due) if due > row else limit
 
+    def _obey(self, due: list[SideMessage], now: int) -> None:
+        """Commands and overlay updates of a cycle; what cannot be used is told of in its decision."""
+        commands = [m for m in due if m.topic == "control"]
+        if commands:
+            self._control.apply(commands, now, self._ledger, self._capital)
+        for side in due:
+            if side.topic != "overlay" or side.message.portfolio != self._own.id or side.message.kind != "regime":
+                continue
+            fault = self._capital.note_regime(side.message.body, side.effective)
+            if fault is not None:
+                detail = f"{side.topic}/{side.partition} offset {side.offset}: {fault}"
+                self._faults.append(_event(Reason.CAPITAL_REGIME_IGNORED, detail))
+
     # ------------------------------------------------------------ capital
-    def _capital_due(self, now: int, evidence: Evidence) -> int:
-        if evidence.completes_day(now):
-            if self._capital.drifted(evidence.equity_at(now)):
-                return now
-        return self._capital.next_due()
-
-    def _note_pods(self, evidence: Evidence, cycle: int | None) -> None:
-        """Takes what the pods completed up to ``cycle``, or all of the block."""
-        for pod in range(len(self._own.pods)):
-            days = evidence.take_days(pod, cycle)
-            self._capital.note_days(pod, days.value)
-            self._lifecycles.note_days(pod, days.cycle, days.value, days.trades, days.sharpe)
-        for pod, all_excluded in evidence.take_exclusions(cycle):
-            self._lifecycles.note_excluded(pod, all_excluded)
-
-    def _rebalance(self, now: int, evidence: Evidence) -> dict[str, Any] | None:
-        self._note_pods(evidence, now)
+    def _rebalance(self, now: int, evidence: Evidence, drifted: bool) -> dict[str, Any] | None:
+        self._inform_capital(evidence, now)
         # Lifecycle first: capital is clamped by the states that it leaves.
         self._moves = self._lifecycles.judge(now)
         self._capital.note_states(self._lifecycles.states())
-        trace = self._capital.rebalance(now, evidence.equity_at(now))
+        gross = np.abs(self._ledger.pod_weight).sum(axis=1)
+        trace = self._capital.rebalance(now, evidence.equity_at(now), gross, drifted=drifted)
         if trace is not None:
+            room = self._capital.room
             self._ledger.fraction[:] = self._capital.fractions
+            self._ledger.room[:] = room.budget, room.capacity, float(room.crisis)
         return trace
+
+    def _inform_capital(self, evidence: Evidence, now: int | None) -> None:
+        """What the pods reported up to ``now`` (all, with None)."""
+        for pod in range(len(self._own.pods)):
+            days = evidence.take_days(pod, now)
+            self._capital.note_days(pod, days.cycle, days.value)
+            self._lifecycles.note_days(pod, days.cycle, days.value, days.trades, days.sharpe)
+        for pod, all_excluded in evidence.take_exclusions(now):
+            self._lifecycles.note_excluded(pod, all_excluded)
+        self._capital.signals.note(evidence.take_intents(now))
 
     # ------------------------------------------------------------ decisions
     def _conclude(
@@ -234,6 +248,7 @@ class PortfolioStep:
                 cycle.transitions = canonical_value(report.transitions + moves + cycle.transitions)
                 if capital is not None:
                     cycle.capital = canonical_value(capital)
+                cycle.events, self._faults = cycle.events + self._faults, []
             if run.offset[row] >= 0.0:
                 cycle.events = cycle.events + self._offset(run.offset[row])
             busy = acted or cycle.is_busy()
@@ -253,7 +268,7 @@ class PortfolioStep:
         if was_high or not self._offset_high:
             return []
         detail = f"pods offset {ratio:g} of their gross exposure; warned above {OFFSET_LIMIT:g}"
-        return [{"detail": detail, "reason": Reason.INTENT_OFFSET_HIGH.name, "schedule": "", "symbol": ""}]
+        return [_event(Reason.INTENT_OFFSET_HIGH, detail)]
 
     def _inputs(self, row: int, prices: PriceBlock) -> list[tuple[str, int, int, int]]:
         first, last = prices.first_offset[row].tolist(), prices.last_offset[row].tolist()
@@ -314,3 +329,8 @@ class PortfolioStep:
         self._writer.restore(snapshot["writer"])
         self._pod_equity = snapshot["pod_equity"].copy()
         self._offset_high = snapshot["offset_high"]
+
+
+def _event(reason: Reason, detail: str) -> dict[str, Any]:
+    """An event of the portfolio as a whole."""
+    return {"detail": detail, "reason": reason.name, "schedule": "", "symbol": ""}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from operators.frames import Bool, Float64, Int64
-from operators.portfolio.cycle import CANCELS, CLIPS, FILLS, ORDERS, TARGETS, CycleOutput
+from operators.portfolio.cycle_output import CANCELS, CLIPS, FILLS, ORDERS, TARGETS, CycleOutput
 from operators.portfolio.ledger import TRADING, Ledger, Rules
 from schemas.reasons import Reason
 
@@ -51,10 +51,11 @@ class TargetRows:
 
 @dataclass(slots=True, frozen=True)
 class ClipRows:
-    """Cuts at portfolio level by row; see :class:`schemas.decision.ClipTable`."""
+    """Cuts by row, ``pod`` -1 at portfolio level; see :class:`schemas.decision.ClipTable`."""
 
     after: list[float]
     before: list[float]
+    pod: list[int]
     reason: list[str]
     symbol: list[int]
     unit: list[str]
@@ -152,6 +153,7 @@ def _clips(out: CycleOutput, n: int) -> ClipRows:
     return ClipRows(
         after=out.clip_after[:n].tolist(),
         before=out.clip_before[:n].tolist(),
+        pod=out.clip_pod[:n].tolist(),
         reason=[_REASONS[r] for r in out.clip_reason[:n].tolist()],
         symbol=out.clip_symbol[:n].tolist(),
         unit=["units" if u else "weight" for u in out.clip_in_units[:n].tolist()],
