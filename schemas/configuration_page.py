@@ -32,12 +32,12 @@ SECTIONS: Final = (
     (
         "Lifecycle",
         "`portfolios[].pods[].lifecycle`",
-        "When a pod is promoted, warned and retired; see [pods](pods.md).",
+        "When a pod is promoted and cut; see [pods](pods.md).",
     ),
     (
         "PageHinkley",
         "`portfolios[].pods[].lifecycle.page_hinkley`",
-        "The drift detector on standardised daily returns.",
+        "The drift detector, on standardised returns.",
     ),
     ("Schedule", "`portfolios[].pods[].schedules[]`", "One strategy version bound to symbols and parameters."),
     ("EqualWeight", "`portfolios[].capital`, name `equal_weight`", "Every pod gets 1/n."),

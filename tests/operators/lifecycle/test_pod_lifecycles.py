@@ -123,7 +123,7 @@ class TestStates:
         assert desk.portfolios[0]._lifecycles.states() == (None,)
 
     def test_impossible_rules_are_a_configuration_error(self) -> None:
-        with pytest.raises(ConfigurationError, match="min_live_days 91.0 exceeds max_incubation_days 90.0"):
+        with pytest.raises(ConfigurationError, match=r"min_live_days 91\.0 exceeds max_incubation_days 90\.0"):
             plan_of(configuration(pod("alpha", lifecycle={"min_live_days": 91})))
 
 

@@ -102,11 +102,13 @@ class TestSelector:
         assert bars.returns[: bars.count[0], 0].tolist() == pytest.approx([110 / 101 - 1, 150 / 110 - 1])
 
 
-class TestAllExcluded:
-    HARD = {**SHORT, "absolute_max_drawdown": 0.05, "max_cooldown_cycles": 1}
+#: An asset that falls by more than 5 % is excluded for good.
+HARD = {**SHORT, "absolute_max_drawdown": 0.05, "max_cooldown_cycles": 1}
 
+
+class TestAllExcluded:
     def excluded(self) -> tuple[Desk, list[DecisionBody | None]]:
-        desk = opened(pod("alpha", selector=self.HARD))
+        desk = opened(pod("alpha", selector=HARD))
         return desk, walk(desk, {"AAA": [1.0, -8.0, -1.0, 0.5, 1.0], "BBB": [-1.0, -9.0, -2.0, 0.25, 1.0]})
 
     def test_it_emits_no_new_risk_and_says_so(self) -> None:

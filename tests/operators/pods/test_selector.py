@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -157,7 +158,7 @@ class TestReEntry:
         for score in (GOOD, GOOD, GOOD, GOOD, GOOD, LOW, LOW, LOW, GOOD, GOOD, GOOD, GOOD, LOW, GOOD):
             asset.bar(score)
             steps.append(asset.multiplier)
-        assert max(abs(a - b) for a, b in zip(steps, steps[1:], strict=False)) <= 0.1 + 1e-12
+        assert max(abs(a - b) for a, b in itertools.pairwise(steps)) <= 0.1 + 1e-12
         assert {"SELECTOR_GOOD_SCORE", "SELECTOR_LOW_SCORE"} <= set(asset.reasons[1:])
 
     def test_one_low_bar_turns_it_back(self) -> None:
