@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from schemas.configuration import Configuration
 from schemas.configuration.document import UNHASHED
+from schemas.policy_meanings import POLICY_MEANINGS, POLICY_SECTIONS
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 
@@ -40,10 +41,16 @@ SECTIONS: Final = (
         "The drift detector, on standardised returns.",
     ),
     ("Schedule", "`portfolios[].pods[].schedules[]`", "One strategy version bound to symbols and parameters."),
-    ("EqualWeight", "`portfolios[].capital`, name `equal_weight`", "Every pod gets 1/n."),
-    ("FixedWeight", "`portfolios[].capital`, name `fixed_weight`", "What the weights leave stays cash."),
-    ("InverseVolatility", "`portfolios[].capital`, name `inverse_volatility`", "1/volatility of daily returns."),
+    *POLICY_SECTIONS,
     ("Rebalance", "`portfolios[].rebalance`", "When capital fractions are computed anew."),
+    ("CapitalLimits", "`portfolios[].capital_limits`", "The steps from a policy's raw weights to the fractions."),
+    ("LifecycleClamps", "`portfolios[].capital_limits.lifecycle`", "Act on pods whose lifecycle is not off."),
+    ("FractionBounds", "`portfolios[].capital_limits.bounds`, `.pods.<pod>`", "The least and the most of a pod."),
+    ("Turnover", "`portfolios[].capital_limits.turnover`", "How far one rebalance may move capital; null: no limit."),
+    ("Regime", "`portfolios[].regime`", "What regime updates of the overlay topic do; null: nothing."),
+    ("FragilityStates", "`portfolios[].regime.fragility`", "Room in each state; a worse one leaves no more."),
+    ("Fragility", "`portfolios[].regime.fragility.<state>`", "Defaults: see [capital](capital.md#regime)."),
+    ("Envelope", "`portfolios[].pods[].envelopes.<symbol>`", "Caps on the position that a pod may hold in a symbol."),
     ("Guards", "`portfolios[].guards`", "Limits of the risk gate; null switches one off."),
     ("InternalPaper", "`portfolios[].execution`", "Orders are filled at the open of the symbol's next fresh bar."),
     ("Quality", "`quality`", "The batch quality gate over each symbol's last messages: over a limit, no new risk."),
@@ -86,7 +93,10 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "control": ("", "Commands: kill, arm, trading_state, force_rebalance, quarantine. Live runs should have one."),
         "signals": ("", "Views of outside models. Checked and dead-lettered; no shipped strategy reads them yet."),
         "fills": ("", "Execution reports. Must not be set with `internal_paper`, the one execution mode so far."),
-        "overlay": ("", "HRP, CVaR and regime updates. Checked and dead-lettered; nothing acts on them yet."),
+        "overlay": (
+            "",
+            "Regime updates act where `regime` is set; HRP and CVaR updates are checked, nothing acts on them yet.",
+        ),
     },
     "MarketTopic": {
         "partitions": ("", "Partition count of the topic; `from_dump`: as many as the dump has."),
@@ -132,8 +142,11 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "initial_equity": ("base currency", "Equity at the start."),
         "reference_capital": ("base currency", "Divides absolute notionals that a strategy answers with."),
         "pods": ("", "At least one."),
-        "capital": ("", "The policy that weighs the pods."),
+        "capital": ("", "The policy that weighs the pods: its name, or a section; see [capital](capital.md)."),
         "rebalance": ("", "Below."),
+        "capital_limits": ("", "Below."),
+        "regime": ("", "Below; needs `topics.overlay`."),
+        "periods_per_year": ("days", "Daily returns that make a year: 365, or 252 where markets close."),
         "max_gross_leverage": ("of equity", "Leverage layer 3: the sum of absolute net weights."),
         "rebalance_band": ("of target", "Held units are computed anew when they drift further; 0: never."),
         "guards": ("", "Below."),
@@ -150,6 +163,9 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "lifecycle": ("", "`off` keeps the first state and clamps nothing; `on` (every default), or a section."),
         "initial_state": ("", "First lifecycle state; without effect while `lifecycle` is off."),
         "slippage_bps": ("0.01 %", "Cost of a trade in the pod's own book, beside the instrument's fee."),
+        "volatility_target": ("a year", "What the policy `volatility_target` measures the pod by."),
+        "tags": ("", "For `tag_quota`, the primary one first; tags of its schedules follow."),
+        "envelopes": ("", "By symbol; `*` stands for all that have none of their own."),
     },
     "AssetSelector": {
         "low_score": ("0..1", "A score below it is low."),
@@ -214,33 +230,64 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "share": ("of pod capital", "Unset: all share alike. All or none of a pod's schedules have one."),
         "enabled": ("", "false takes the strategy out."),
         "warmup_bars": ("bars", "So many bars of a symbol emit nothing."),
-        "risk_profile": ("", "A label; nothing reads it yet."),
+        "risk_profile": ("", "For `risk_profile` and `fixed_weight`; a pod has that of its first schedule."),
         "execution_profile": ("", "A label; nothing reads it yet."),
-        "tags": ("", "Labels; nothing reads them yet."),
+        "tags": ("", "For `tag_quota`, after the pod's own."),
         "on_silence": ("", "What becomes of its targets when its circuit opens or it is quarantined."),
     },
-    "EqualWeight": {
-        "name": ("", "Which policy."),
-        "label": ("", "Written into the allocator's trace."),
-        "rebalance_seconds": ("s", "Overrides `rebalance.interval_seconds`."),
-    },
-    "FixedWeight": {
-        "name": ("", "Which policy."),
-        "weights": ("of equity", "By pod id; their sum lies in (0, 1]. A pod without one gets 0."),
-        "label": ("", "Written into the allocator's trace."),
-        "rebalance_seconds": ("s", "Overrides `rebalance.interval_seconds`."),
-    },
-    "InverseVolatility": {
-        "name": ("", "Which policy."),
-        "lookback_days": ("days", "Daily returns of a pod's own book that the volatility is taken from."),
-        "min_returns": ("days", "With fewer a pod's volatility is unknown: it gets 1/n."),
-        "label": ("", "Written into the allocator's trace."),
-        "rebalance_seconds": ("s", "Overrides `rebalance.interval_seconds`."),
-    },
+    **POLICY_MEANINGS,
     "Rebalance": {
         "interval_seconds": ("s", "Event time between two regular rebalances."),
         "drift": ("of capital", "A rebalance comes early when a pod's share has moved further."),
         "skip_below": ("of capital", "A smaller total change of fractions is not made."),
+    },
+    "CapitalLimits": {
+        "lifecycle": ("", "Below."),
+        "bounds": ("", "Of every pod that has none of its own."),
+        "pods": ("", "Bounds by pod id."),
+        "turnover": ("", "Below."),
+        "risk_defense_bypass_turnover": ("", "Governor and regime act at once, whatever the turnover limit says."),
+        "target_volatility": ("a year", "The governor scales all fractions down to it, never up; null: off."),
+    },
+    "LifecycleClamps": {
+        "incubation_max": ("of equity", "INCUBATION: at most this."),
+        "production_min": ("of equity", "PRODUCTION: at least this."),
+        "production_max": ("of equity", "PRODUCTION: at most this."),
+        "warning_factor": ("", "WARNING: times this."),
+        "probation_max": ("of equity", "PROBATION: at most this. A RETIRED pod gets 0."),
+    },
+    "FractionBounds": {"min": ("of equity", "At least this."), "max": ("of equity", "At most this.")},
+    "Turnover": {
+        "per_pod": ("of equity", "Largest move of a pod."),
+        "total": ("of equity", "Largest half sum of all moves; beyond it all shrink in proportion."),
+    },
+    "Regime": {
+        "multipliers": ("", "Factor of all fractions by regime label, within 0..2."),
+        "default": ("", "Factor for a label that is not listed, and before the first update."),
+        "min_posterior": ("", "A less certain label counts for less."),
+        "low_posterior_factor": ("", "By this factor."),
+        "max_age_seconds": ("s", "An older update says nothing good any more; null: never too old."),
+        "fragility": ("", "Below."),
+    },
+    "FragilityStates": {
+        "normal": ("", "Below."),
+        "elevated": ("", "Also when the state is not told, or not known."),
+        "stress": ("", "Below."),
+        "crisis": ("", "Only reductions pass."),
+    },
+    "Fragility": {
+        "budget": ("", "Factor of `max_gross_leverage`, over all symbols of a cycle."),
+        "capacity": ("", "Factor of envelopes and of the guards' caps per symbol."),
+        "participation": ("of volume", "Kept for the participation guard."),
+    },
+    "Envelope": {
+        "max_size": ("units", "A target is cut to it."),
+        "max_notional": ("base currency", "A target is cut to it when it is computed."),
+        "soft_limit": ("base currency", "A position past it is told of, not cut."),
+        "hard_limit": (
+            "base currency",
+            "A position past it is cut back at once, also when the price carried it there.",
+        ),
     },
     "Guards": {
         "initial_state": ("", "Trading state at the start."),
@@ -336,7 +383,7 @@ def _values(schema: dict[str, Any]) -> str:
     """A schema in words: alternatives joined by "or"."""
     alternatives = schema.get("anyOf") or schema.get("oneOf")
     if alternatives:
-        return " or ".join(_values(one) for one in alternatives)
+        return " or ".join(dict.fromkeys(_values(one) for one in alternatives))
     if "$ref" in schema:
         return "section"
     if "const" in schema:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import configuration, dumps, journal, live, replays, schema, state, topic, version
+from flows.cli import capital, configuration, dumps, journal, live, replays, schema, state, topic, version
 from flows.cli.console import DEBUG_VARIABLE
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ def root(
 
 for family in (replays, live, dumps, journal, version):
     family.register(app)
+app.add_typer(capital.app, name="capital")
 app.add_typer(configuration.app, name="config")
 app.add_typer(topic.app, name="topics")
 app.add_typer(schema.app, name="schemas")
