@@ -91,6 +91,7 @@ def _words(evidence: dict[str, Any]) -> str:
     for key, words, is_share in _SHOWN:
         value = evidence.get(key)
         if value is not None and not (key == "losing_blocks" and value == 0):
-            shown.append(f"{words} {value:.1%}" if is_share else f"{words} {value:.3g}")
+            number = f"{value:.1%}" if is_share else f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
+            shown.append(f"{words} {number}")
     failed = [name for name, passed in (evidence.get("tests") or {}).items() if not passed]
     return ", ".join(shown + ([f"failed: {' '.join(failed)}"] if failed else []))
