@@ -22,7 +22,7 @@ class AssetBars(NamedTuple):
         slot: [S] number of the bar that is open, -1 before the first price; judged [S] True once it was closed.
         last: [S] last price of the open bar; close: [S] close of the last closed bar; NaN before the first.
         returns: [W, S] simple returns from close to close; ended: [W, S] when their bars ended.
-        count: [S] how many returns there were.
+        seen: [S] how many returns there were.
         closing: [S] scratch: assets whose bar closes now.
     """
 
@@ -32,7 +32,7 @@ class AssetBars(NamedTuple):
     close: Float64
     returns: Float64
     ended: Int64
-    count: Int64
+    seen: Int64
     closing: Bool
 
 
@@ -45,7 +45,7 @@ def new_asset_bars(symbols: int, window: int) -> AssetBars:
         close=np.full(symbols, np.nan),
         returns=np.zeros((window, symbols)),
         ended=np.zeros((window, symbols), np.int64),
-        count=np.zeros(symbols, np.int64),
+        seen=np.zeros(symbols, np.int64),
         closing=np.zeros(symbols, np.bool_),
     )
 
@@ -54,10 +54,10 @@ def new_asset_bars(symbols: int, window: int) -> AssetBars:
 def _close(bars: AssetBars, symbol: int, price: float, ended: int) -> None:
     before = bars.close[symbol]
     if before > 0.0:
-        place = bars.count[symbol] % len(bars.returns)
+        place = bars.seen[symbol] % len(bars.returns)
         bars.returns[place, symbol] = price / before - 1.0
         bars.ended[place, symbol] = ended
-        bars.count[symbol] += 1
+        bars.seen[symbol] += 1
     bars.close[symbol] = price
     bars.judged[symbol] = True
     bars.closing[symbol] = True
@@ -96,8 +96,8 @@ def close_due(bars: AssetBars, traded: Bool, interval: Int64, cycle: int, closed
 def last_returns(bars: AssetBars, symbol: int, most: int) -> Float64:
     """The symbol's last returns, at most ``most``, oldest first."""
     window = len(bars.returns)
-    count = min(bars.count[symbol], most, window)
+    count = min(bars.seen[symbol], most, window)
     found = np.empty(count)
     for n in range(count):
-        found[n] = bars.returns[(bars.count[symbol] - count + n) % window, symbol]
+        found[n] = bars.returns[(bars.seen[symbol] - count + n) % window, symbol]
     return found

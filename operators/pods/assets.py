@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from operators.plan import Plan
 
 _DAY = 86_400 * NANOSECONDS
+_REASONS = {int(reason): reason.name for reason in Reason}
 _ALL_EXCLUDED, _RESUMED = int(Reason.SELECTOR_ALL_EXCLUDED), int(Reason.SELECTOR_RESUMED)
 #: Cycles of one kernel call at most; it bounds the room for transitions.
 _ROWS = 256
@@ -43,9 +44,9 @@ _POD_STATES = ("SUPPRESSED", "EMITTING")
 
 
 class _Judged(NamedTuple):
-    """What a run over cycles found: ``count`` [1] levels that moved, by row; transitions."""
+    """What a run over cycles found: ``used`` [1] levels that moved, by row; transitions."""
 
-    count: Int64
+    used: Int64
     row: Int64
     symbol: Int32
     level: Int64
@@ -63,12 +64,12 @@ def _judged(rows: int, symbols: int) -> _Judged:
 
 @njit(cache=True)
 def _tell_pod(out: TransitionRows, row: int, suppressed: bool) -> None:
-    n = out.count[0]
+    n = out.used[0]
     out.row[n] = row
     out.symbol[n] = -1
     out.before[n], out.after[n] = suppressed, not suppressed
     out.reason[n] = _ALL_EXCLUDED if suppressed else _RESUMED
-    out.count[0] = n + 1
+    out.used[0] = n + 1
 
 
 @njit(cache=True)
@@ -86,9 +87,9 @@ def _judge_row(
         _tell_pod(out.transitions, row, suppressed)
     for s in range(len(traded)):
         if selection.level[s] != before[s]:
-            n = out.count[0]
+            n = out.used[0]
             out.row[n], out.symbol[n], out.level[n] = row, s, selection.level[s]
-            out.count[0] = n + 1
+            out.used[0] = n + 1
 
 
 @njit(cache=True)
@@ -177,7 +178,7 @@ class PodAssets:
         self._transitions += _transitions(
             out.transitions, prices.cycles[first:last], self._symbols, self._pod, self._rules.steps
         )
-        n = int(out.count[0])
+        n = int(out.used[0])
         if n == 0:
             return first + done, no_moves(), due
         symbol = out.symbol[:n]
@@ -235,7 +236,7 @@ def _copies(part: NamedTuple) -> dict[str, Any]:
 def _transitions(out: TransitionRows, cycles: Int64, symbols: Int32, pod: int, steps: int) -> list[PodTransition]:
     """The transitions of a run for the journal, each with its evidence."""
     found: list[PodTransition] = []
-    for n in range(int(out.count[0])):
+    for n in range(int(out.used[0])):
         place = int(out.symbol[n])
         names = _POD_STATES if place < 0 else SELECTOR_STATES
         evidence: dict[str, Any] = {}
@@ -256,7 +257,7 @@ def _transitions(out: TransitionRows, cycles: Int64, symbols: Int32, pod: int, s
                 symbol=int(symbols[place]) if place >= 0 else -1,
                 before=names[int(out.before[n])],
                 after=names[int(out.after[n])],
-                reason=Reason(int(out.reason[n])).name,
+                reason=_REASONS[int(out.reason[n])],
                 evidence=evidence,
             )
         )

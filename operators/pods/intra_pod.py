@@ -56,7 +56,7 @@ def _risk_values(allocator: AssetAllocator, bars: AssetBars, assets: Int64, annu
     """[n] values that sum to 1, unknown assets at 1/n."""
     volatility = np.full(len(assets), np.nan)
     for n, s in enumerate(assets.tolist()):
-        if bars.count[s] >= allocator.min_bars:
+        if bars.seen[s] >= allocator.min_bars:
             _, deviation = mean_and_deviation(last_returns(bars, s, allocator.lookback_bars))
             if deviation > _FLOOR:
                 volatility[n] = deviation * math.sqrt(annual[s])
@@ -96,6 +96,6 @@ def _covariance(bars: AssetBars, assets: Int64, lookback: int, volatility: Float
 def _by_end(bars: AssetBars, symbol: int, most: int) -> tuple[Int64, Float64]:
     """When the symbol's last bars closed, ascending, and their returns."""
     window = len(bars.returns)
-    count = int(min(bars.count[symbol], most, window))
-    places = np.arange(bars.count[symbol] - count, bars.count[symbol]) % window
+    count = int(min(bars.seen[symbol], most, window))
+    places = np.arange(bars.seen[symbol] - count, bars.seen[symbol]) % window
     return bars.ended[places, symbol], bars.returns[places, symbol]

@@ -325,7 +325,10 @@ def _cut(rows: IntentRows, first: int, last: int) -> IntentRows:
     if first == 0 and end == len(rows.row):
         return rows
     own = slice(begin, end)
-    return IntentRows(rows.row[own] - first, *(column[own] for column in rows[1:]))
+    return IntentRows(
+        rows.row[own] - first, rows.symbol[own], rows.schedule[own], rows.value[own], rows.scale[own],
+        rows.confidence[own],
+    )  # fmt: skip
 
 
 def _new_standing(symbols: int, schedules: int) -> Standing:

@@ -78,10 +78,10 @@ class Selection(NamedTuple):
 
 
 class TransitionRows(NamedTuple):
-    """What changed state, in order; ``count`` [1] rows are valid. ``symbol`` -1 is the pod as a whole. ``metrics``
+    """What changed state, in order; ``used`` [1] rows are valid. ``symbol`` -1 is the pod as a whole. ``metrics``
     [n, 4] and ``level``, ``cycles`` are the asset's after it."""
 
-    count: Int64
+    used: Int64
     row: Int64
     symbol: Int32
     before: Int32
@@ -121,7 +121,11 @@ def selector_rules(selector: AssetSelector, on: bool, annual: Float64) -> Select
 
 def new_selection(symbols: int, steps: int) -> Selection:
     """Every asset active at a multiplier of one."""
-    selection = Selection(*(np.zeros(symbols, np.int64) for _ in range(6)), np.full((4, symbols), np.nan))
+
+    def zeros() -> Int64:
+        return np.zeros(symbols, np.int64)
+
+    selection = Selection(zeros(), zeros(), zeros(), zeros(), zeros(), zeros(), np.full((4, symbols), np.nan))
     selection.level[:] = steps
     return selection
 
@@ -129,7 +133,7 @@ def new_selection(symbols: int, steps: int) -> Selection:
 def transition_rows(room: int) -> TransitionRows:
     """Room for so many transitions."""
     return TransitionRows(
-        count=np.zeros(1, np.int64),
+        used=np.zeros(1, np.int64),
         row=np.empty(room, np.int64),
         symbol=np.empty(room, np.int32),
         before=np.empty(room, np.int32),
@@ -163,7 +167,7 @@ def average_ranks(values: Float64) -> Float64:
 @njit(cache=True)
 def _measure(rules: SelectorRules, bars: AssetBars, selection: Selection, symbol: int) -> None:
     metrics = selection.metrics
-    if bars.count[symbol] < rules.min_bars:
+    if bars.seen[symbol] < rules.min_bars:
         metrics[:, symbol] = np.nan
         return
     metrics[SHARPE, symbol] = np.round(
@@ -190,7 +194,7 @@ def _score(selection: Selection, traded: Bool) -> None:
 
 @njit(cache=True)
 def _move(selection: Selection, out: TransitionRows, row: int, symbol: int, after: int, reason: int) -> None:
-    n = out.count[0]
+    n = out.used[0]
     out.row[n] = row
     out.symbol[n] = symbol
     out.before[n] = selection.state[symbol]
@@ -199,7 +203,7 @@ def _move(selection: Selection, out: TransitionRows, row: int, symbol: int, afte
     out.metrics[n] = selection.metrics[:, symbol]
     out.level[n] = selection.level[symbol]
     out.cycles[n] = selection.cycles[symbol]
-    out.count[0] = n + 1
+    out.used[0] = n + 1
     selection.state[symbol] = after
 
 

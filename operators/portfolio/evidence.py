@@ -155,7 +155,8 @@ class Evidence:
         days = self._daily[pod]
         end = len(days.cycle) if cycle is None else int(np.searchsorted(days.cycle, cycle, side="right"))
         begin, self._taken[pod] = self._taken[pod], max(end, self._taken[pod])
-        return DayRows(*(column[begin:end] for column in days))
+        own = slice(begin, end)
+        return DayRows(days.cycle[own], days.value[own], days.trades[own], days.sharpe[own])
 
     def take_intents(self, cycle: int | None) -> Intents:
         """The pods' intents up to ``cycle`` (all, with None) that were not taken before."""

@@ -91,7 +91,7 @@ class TestSelector:
         falls = {"AAA": [0.1] * 47, "BBB": [-0.1] * 47}
         assert not [t for d in walk(desk, falls) for t in transitions(d)]
         bars = desk.pods[0]._assets._bars
-        assert bars.count.tolist() == [1, 1]
+        assert bars.seen.tolist() == [1, 1]
         assert bars.returns[0].tolist() == pytest.approx([(1.001**24 - 1), (0.999**24 - 1)], rel=1e-6)
 
     def test_a_bar_whose_border_brought_no_price_closes_at_the_last_one_before(self) -> None:
@@ -99,7 +99,7 @@ class TestSelector:
         for price in (100.0, 101.0, 110.0, None, 121.0, 150.0):
             desk.cycle({} if price is None else {"AAA": price})
         bars = desk.pods[0]._assets._bars
-        assert bars.returns[: bars.count[0], 0].tolist() == pytest.approx([110 / 101 - 1, 150 / 110 - 1])
+        assert bars.returns[: bars.seen[0], 0].tolist() == pytest.approx([110 / 101 - 1, 150 / 110 - 1])
 
 
 #: An asset that falls by more than 5 % is excluded for good.
@@ -127,9 +127,9 @@ class TestAllExcluded:
 
     def test_its_state_goes_on(self) -> None:
         desk, _ = self.excluded()
-        before = desk.pods[0]._assets._bars.count.tolist()
+        before = desk.pods[0]._assets._bars.seen.tolist()
         desk.cycle({"AAA": 95.0, "BBB": 92.0})
-        assert desk.pods[0]._assets._bars.count.tolist() == [n + 1 for n in before]
+        assert desk.pods[0]._assets._bars.seen.tolist() == [n + 1 for n in before]
 
     def test_an_asset_that_returns_lets_the_pod_emit_again(self) -> None:
         desk = opened(pod("alpha", selector={**SHORT, "absolute_max_drawdown": 0.05}))

@@ -46,7 +46,7 @@ class Asset:
         self.selection.metrics[[SCORE, SHARPE, DRAWDOWN], 0] = score, sharpe, drawdown
         out = transition_rows(2)
         judge(self.rules, self.selection, out, 0, 0)
-        self.reasons += [Reason(int(r)).name for r in out.reason[: out.count[0]]]
+        self.reasons += [Reason(int(r)).name for r in out.reason[: out.used[0]]]
         return self.state
 
     def bars(self, *scores: float) -> list[str]:
