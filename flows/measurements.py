@@ -33,7 +33,7 @@ STAGES = ("decode", "group", "side", "pod", "portfolio")
 _REASONS = {int(reason): reason.name for reason in Reason}
 _ERRORS = frozenset((Reason.STRATEGY_ERROR.name, Reason.STRATEGY_NOT_FINITE.name))
 #: Areas of reason codes that the allocator gives.
-_ALLOCATOR = ("LEVERAGE_", "CAPITAL_", "POD_")
+_ALLOCATOR = ("LEVERAGE_", "CAPITAL_", "POD_", "SELECTOR_")
 _TRADING_STATES = ("ACTIVE", "REDUCING", "HALTED")
 
 
@@ -206,6 +206,11 @@ class FlowMeasurements:
         if len(frame.book_equity):
             pod = self._plan.pods[frame.pod].id
             self._set("weir_pod_equity", float(frame.book_equity[-1]), portfolio, pod)
+        if len(frame.daily_cycle):
+            # An unknown ratio is NaN, which Prometheus shows as such: 0 would be a lie.
+            pod = self._plan.pods[frame.pod].id
+            self._set("weir_pod_rolling_sharpe_30d", float(frame.daily_sharpe[-1]), portfolio, pod)
+            self._set("weir_pod_rolling_drawdown_30d", float(frame.daily_drawdown[-1]), portfolio, pod)
 
     def portfolio(self, block: OutputBlock) -> None:
         """Notes what a portfolio decided."""

@@ -41,7 +41,11 @@ from operators.strategy_evaluate.registry import default_registry
 
 _SIDE_TOPICS = ("control", "fills", "overlay", "signals")
 #: Which stages read a side topic, by the beginning of their keys.
-_READERS: dict[str, tuple[str, ...]] = {"control": ("pod-", "portfolio-"), "fills": ("portfolio-",)}
+_READERS: dict[str, tuple[str, ...]] = {
+    "control": ("pod-", "portfolio-"),
+    "fills": ("portfolio-",),
+    "overlay": ("portfolio-",),
+}
 _BEAT = Beat("step")
 
 

@@ -250,6 +250,19 @@ class Clips:
     in_units: Bool
 
 
+@dataclass(slots=True, frozen=True)
+class PodTransition:
+    """A change of state inside a pod: of one asset, or of the pod as a whole (``symbol`` -1)."""
+
+    cycle: int
+    pod: int
+    symbol: int
+    before: str
+    after: str
+    reason: str
+    evidence: dict[str, Any]
+
+
 @dataclass(slots=True)
 class PodFrame:
     """One pod's cycles (after_cycle, to_cycle]: what it wants, and how its own book stands.
@@ -259,6 +272,9 @@ class PodFrame:
             the pod's capital before netting.
         book_cycle, book_equity: [C] the book's equity (1.0 at the start) after each cycle with data.
         daily_cycle, daily_return: [D] completed UTC days: the cycle that completed one, and its simple return.
+        daily_trades: [D] positions that the book had opened by then, since its beginning.
+        daily_sharpe, daily_drawdown: [D] rolling_sharpe_30d and rolling_drawdown_30d then; NaN where unknown.
+        transitions: changes of state of the pod's assets, in order.
     """
 
     pod: int
@@ -274,6 +290,10 @@ class PodFrame:
     book_equity: Float64
     daily_cycle: Int64
     daily_return: Float64
+    daily_trades: Int64
+    daily_sharpe: Float64
+    daily_drawdown: Float64
+    transitions: list[PodTransition]
 
 
 @dataclass(slots=True)

@@ -155,6 +155,7 @@ class _Compiler:
         self._index_intervals()
         group_of = self._groups_of_symbols(partitions)
         schedules = self._schedules()
+        self._check_asset_bounds(schedules)
         if self.problems:
             raise ConfigurationError(self.source, self.problems)
         pods = self._pods(schedules, group_of)
@@ -263,6 +264,15 @@ class _Compiler:
                 )
             )
         return tuple(compiled)
+
+    def _check_asset_bounds(self, schedules: tuple[SchedulePlan, ...]) -> None:
+        """Every pod's asset weights must be able to sum to 1 within their bounds."""
+        pods = [pod for portfolio in self.configuration.portfolios for pod in portfolio.pods]
+        for number, pod in enumerate(pods):
+            assets = {s for schedule in schedules if schedule.pod == number for s in schedule.symbols.tolist()}
+            problem = pod.asset_allocator.bounds_problem(len(assets))
+            if problem is not None:
+                self.problems.append(f"pods.{pod.id}.asset_allocator: {problem}")
 
     def _groups(self, partitions: int, group_of: Int32, schedules: tuple[SchedulePlan, ...]) -> tuple[GroupPlan, ...]:
         groups: list[GroupPlan] = []

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from flows.cli import (
+    capital,
     configuration,
     control,
     dumps,
@@ -42,6 +43,7 @@ def root(
 
 for family in (replays, live, control, dumps, journal, version):
     family.register(app)
+app.add_typer(capital.app, name="capital")
 app.add_typer(configuration.app, name="config")
 app.add_typer(topic.app, name="topics")
 app.add_typer(schema.app, name="schemas")

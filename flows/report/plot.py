@@ -17,7 +17,8 @@ _NET: Final = "#7d8590"
 _BINS: Final = 250
 _GRID: Final = "#d9dde3"
 _INK: Final = "#2b2f36"
-_STYLE: Final[dict[Any, Any]] = {
+#: Of every plot.
+STYLE: Final[dict[Any, Any]] = {
     "axes.edgecolor": "#9aa1ab",
     "axes.labelcolor": _INK,
     "axes.titlecolor": _INK,
@@ -44,7 +45,7 @@ def write_plot(curves: dict[str, Curve], path: Path, *, title: str = "", currenc
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure, (equity, drawdown, exposure) = pyplot.subplots(
             3, 1, figsize=(11, 7.2), sharex=True, height_ratios=(3.2, 1.2, 1.6), layout="constrained"
         )
@@ -84,22 +85,29 @@ def _band(axes: Any, curve: Curve, values: Float64, colour: str, label: str) -> 
 
 
 def _dress(equity: Any, drawdown: Any, exposure: Any, currency: str) -> None:
-    from matplotlib import dates, ticker
+    from matplotlib import ticker
 
     equity.set_ylabel(f"Equity ({currency})")
     drawdown.set_ylabel("Drawdown (%)")
     exposure.set_ylabel("Exposure\n(% of equity)")
-    exposure.set_xlabel("Event time (UTC)")
     equity.yaxis.set_major_formatter(ticker.FuncFormatter(_money))
     drawdown.yaxis.set_major_locator(ticker.MaxNLocator(4))
     exposure.yaxis.set_major_locator(ticker.MaxNLocator(6))
     exposure.axhline(0, color="#9aa1ab", linewidth=0.8)
+    dress_times(exposure, (equity, drawdown, exposure))
+
+
+def dress_times(lowest: Any, every: tuple[Any, ...]) -> None:
+    """The time axis under ``lowest``; grid, margins and legends of all axes."""
+    from matplotlib import dates
+
     # These two have no type hints.
     untyped: Any = dates
     locator = untyped.AutoDateLocator(minticks=5, maxticks=10)
-    exposure.xaxis.set_major_locator(locator)
-    exposure.xaxis.set_major_formatter(untyped.ConciseDateFormatter(locator))
-    for axes in (equity, drawdown, exposure):
+    lowest.set_xlabel("Event time (UTC)")
+    lowest.xaxis.set_major_locator(locator)
+    lowest.xaxis.set_major_formatter(untyped.ConciseDateFormatter(locator))
+    for axes in every:
         axes.grid(visible=True, color=_GRID, linewidth=0.7)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)

@@ -13,15 +13,18 @@ from msgspec import Struct
 
 from flows.journal.reader import DEAD_LETTERS, TruncatedStream, find_file, raw_lines, read_decisions
 from flows.report.curve import Curve, CurveBuilder
+from flows.report.lifecycle import LifecycleLog, LifecycleMove, Transition
 from schemas.decision import ClipTable, FillTable, OrderTable, PodTable
 
 DAY_NS: Final = 86_400_000_000_000
 
 
 class PodSummary(Struct, frozen=True, kw_only=True):
-    """A pod's own book, which began at 1.0. ``fraction`` is its final share of capital, ``max_drawdown`` positive."""
+    """A pod's own book, which began at 1.0. ``fraction`` is its final share of capital, ``max_drawdown`` positive,
+    ``state`` the lifecycle state that it ended in, None where it never changed."""
 
     pod: str
+    state: str | None
     equity: float
     total_return: float
     max_drawdown: float
@@ -61,6 +64,10 @@ class PortfolioSummary(Struct, frozen=True, kw_only=True):
     trading_state: str
     pods: list[PodSummary]
     clips: dict[str, int]
+    #: promotions and cuts, oldest first
+    lifecycle: list[LifecycleMove]
+    #: how often the asset selector moved an asset, by pod and reason
+    selector: dict[str, dict[str, int]]
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -96,6 +103,7 @@ class _Body(Struct, frozen=True):
     clips: ClipTable | None = None
     orders: OrderTable | None = None
     fills: FillTable | None = None
+    transitions: list[Transition] | None = None
 
 
 class _Reason(Struct, frozen=True):
@@ -116,6 +124,7 @@ class _Book:
     pods: dict[str, CurveBuilder] = field(default_factory=dict)
     pod_notional: dict[str, float] = field(default_factory=dict)
     clips: Counter[str] = field(default_factory=Counter)
+    lifecycle: LifecycleLog = field(default_factory=LifecycleLog)
     decisions: int = 0
     orders: int = 0
     fills: int = 0
@@ -133,6 +142,7 @@ class _Book:
             if pod not in self.pods:
                 self.pods[pod] = CurveBuilder()
             self.pods[pod].add(body.cycle, body.pods.equity[i], body.pods.fraction[i], 0.0)
+        self.lifecycle.take(body.cycle, body.transitions, dict(zip(body.pods.pod, body.pods.fraction, strict=True)))
         if body.clips is not None:
             self.clips.update(body.clips.reason)
         if body.orders is not None:
@@ -230,6 +240,8 @@ def _portfolio(name: str, book: _Book, periods_per_year: int) -> PortfolioSummar
         trading_state=last.trading_state,
         pods=[_pod(pod, book, periods_per_year) for pod in last.pods.pod],
         clips=dict(sorted(book.clips.items(), key=lambda item: (-item[1], item[0]))),
+        lifecycle=book.lifecycle.moves,
+        selector={pod: dict(sorted(counts.items())) for pod, counts in sorted(book.lifecycle.assets.items())},
     )
 
 
@@ -238,6 +250,7 @@ def _pod(pod: str, book: _Book, periods_per_year: int) -> PodSummary:
     statistics = book.pods[pod].statistics(periods_per_year)
     return PodSummary(
         pod=pod,
+        state=book.lifecycle.state(pod),
         equity=book.last.pods.equity[index],
         total_return=book.last.pods.equity[index] - 1.0,
         max_drawdown=statistics.max_drawdown,

@@ -15,6 +15,10 @@ def summary_view(summary: Summary) -> RenderableType:
     parts: list[RenderableType] = []
     for portfolio in summary.portfolios:
         parts += [_portfolio(portfolio), _pods(portfolio)]
+        if portfolio.lifecycle:
+            parts.append(_lifecycle(portfolio))
+        for pod, counts in portfolio.selector.items():
+            parts.append(_counts(f"Asset selector of {escape(pod)}", counts))
         if portfolio.clips:
             parts.append(_counts("Clips by reason", portfolio.clips))
     if summary.dead_letters:
@@ -48,6 +52,9 @@ def _pods(portfolio: PortfolioSummary) -> Table:
     table = Table("Pod", title="Pods (own books, capital 1.0)", title_justify="left")
     for name in ("Equity", "Return", "Max drawdown", "Sharpe ratio", "Capital share", "Traded notional"):
         table.add_column(name, justify="right")
+    with_state = any(pod.state for pod in portfolio.pods)
+    if with_state:
+        table.add_column("State")
     for pod in portfolio.pods:
         table.add_row(
             escape(pod.pod),
@@ -57,6 +64,24 @@ def _pods(portfolio: PortfolioSummary) -> Table:
             _ratio(pod.sharpe),
             _percent(pod.fraction),
             f"{pod.notional:,.0f}",
+            *([pod.state or "-"] if with_state else []),
+        )
+    return table
+
+
+def _lifecycle(portfolio: PortfolioSummary) -> Table:
+    """Who was promoted, warned and retired, when, why, and what became of the capital."""
+    table = Table("Date", "Pod", "From", "To", title="Lifecycle: promotions and cuts", title_justify="left")
+    table.add_column("Capital", justify="right")
+    table.add_column("Why")
+    for move in portfolio.lifecycle:
+        table.add_row(
+            event_time(move.cycle)[:10],
+            escape(move.pod),
+            move.before,
+            move.after,
+            f"{_percent(move.fraction_before)} > {_percent(move.fraction_after)}",
+            escape(f"{move.reason}: {move.evidence}"),
         )
     return table
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from operators.allocate.envelopes import enveloped, over_hard_limit
 from operators.compiled import compiled
-from operators.portfolio.ledger import EQUITY, Ledger, Rules, unit_value
+from operators.portfolio.ledger import BUDGET, EQUITY, Ledger, Rules, unit_value
 
 #: What rounding to 1e-9 may add to a sum, for each weight.
 _ROUNDING = 1e-9
@@ -23,12 +24,13 @@ def net_weight(ledger: Ledger, symbol: int) -> float:
 
 @compiled
 def portfolio_scale(ledger: Ledger, rules: Rules) -> float:
-    """Layer 3: what every weight is multiplied with so that the sum of |net| stays within ``max_gross_leverage``.
+    """Layer 3: what every weight is multiplied with so that the sum of |net| stays within ``max_gross_leverage``, of
+    which the regime's budget leaves a part: one budget a cycle, over all symbols.
 
     What a freeze holds is not scaled; the others share the room that it leaves.
     """
     gross = 0.0
-    room = rules.max_leverage
+    room = rules.max_leverage * ledger.room[BUDGET]
     for s in range(len(ledger.position)):
         gross += abs(net_weight(ledger, s))
         kept = 0.0
@@ -56,7 +58,7 @@ def retarget(ledger: Ledger, rules: Rules, pod: int, symbol: int, weight: float)
     """Sets a pod's portfolio weight and computes its units; False when there is no price to compute them with: they
     are computed when there is one."""
     ledger.held[pod, symbol] = weight
-    units = ideal_units(ledger, rules, pod, symbol)
+    units = enveloped(ledger, rules, pod, symbol, ideal_units(ledger, rules, pod, symbol))[0]
     ledger.unsized[pod, symbol] = not np.isfinite(units)
     if ledger.unsized[pod, symbol]:
         return False
@@ -70,10 +72,15 @@ def retarget(ledger: Ledger, rules: Rules, pod: int, symbol: int, weight: float)
 def hold_or_drift(ledger: Ledger, rules: Rules, pod: int, symbol: int) -> bool:
     """Recomputes units that drifted out of the band; True when it did. A moving price alone is no order."""
     late = ledger.unsized[pod, symbol]
-    if ledger.frozen[pod, symbol] or ledger.held[pod, symbol] == 0.0 or (rules.band <= 0.0 and not late):
+    if ledger.frozen[pod, symbol] or ledger.held[pod, symbol] == 0.0:
         return False
-    ideal = ideal_units(ledger, rules, pod, symbol)
-    if not np.isfinite(ideal) or (not late and abs(ledger.units[pod, symbol] - ideal) <= rules.band * abs(ideal)):
+    if rules.band <= 0.0 and not late and not over_hard_limit(ledger, rules, pod, symbol):
+        return False
+    ideal = enveloped(ledger, rules, pod, symbol, ideal_units(ledger, rules, pod, symbol))[0]
+    units = ledger.units[pod, symbol]
+    if not np.isfinite(ideal):
+        return False
+    if not late and abs(units - ideal) <= rules.band * abs(ideal) and not over_hard_limit(ledger, rules, pod, symbol):
         return False
     ledger.unsized[pod, symbol] = False
     ledger.units[pod, symbol] = ideal

@@ -9,6 +9,7 @@ import numpy as np
 from operators.aggregate_intents.netting import net_symbol
 from operators.compiled import compiled
 from operators.frames import Bool, Float64, Int32, Int64
+from operators.pods.asset_factors import AssetFactors, MoveRows, factor_of, scale_targets, take_moves
 from operators.pods.book import EQUITY, Book, BookRules, fill_due, mark, roll_day, size
 from schemas.reasons import Reason
 
@@ -16,6 +17,7 @@ _CONFLICT, _CONFLICT_FLAT = int(Reason.INTENT_CONFLICT), int(Reason.INTENT_CONFL
 _POD_SYMBOL = int(Reason.LEVERAGE_POD_SYMBOL)
 _POD_GROSS = int(Reason.LEVERAGE_POD_GROSS)
 _WIPED_OUT = int(Reason.POD_WIPED_OUT)
+_SELECTOR_CUT = int(Reason.SELECTOR_CUT)
 #: What rounding to 1e-9 may add to a sum, for each weight.
 _ROUNDING = 1e-9
 
@@ -74,14 +76,15 @@ class PodOutput(NamedTuple):
     clip_after: Float64
     day_row: Int64
     day_return: Float64
+    day_trades: Int64
     equity: Float64
 
 
-def pod_output(rows: int, symbols: int, intents: int) -> PodOutput:
-    """Room for a block of ``rows`` cycles with ``intents`` intents."""
-    # A cycle without an intent or command changes nothing, unless the book is wiped out, once after each that did.
-    changes = (2 * min(intents, rows) + 2) * symbols
-    clips = 2 * changes + intents
+def pod_output(rows: int, symbols: int, intents: int, moves: int = 0) -> PodOutput:
+    """Room for a block of ``rows`` cycles with ``intents`` intents and ``moves`` moves of assets."""
+    # A cycle without any of these or a command changes nothing, unless the book is wiped out, once after each that did.
+    changes = (2 * min(intents + moves, rows) + 2) * symbols
+    clips = 3 * changes + intents
     return PodOutput(
         counts=np.zeros(3, np.int64),
         change_row=np.empty(changes, np.int64),
@@ -97,6 +100,7 @@ def pod_output(rows: int, symbols: int, intents: int) -> PodOutput:
         clip_after=np.empty(clips),
         day_row=np.empty(rows, np.int64),
         day_return=np.empty(rows),
+        day_trades=np.empty(rows, np.int64),
         equity=np.empty(rows),
     )
 
@@ -113,9 +117,9 @@ def _clip(out: PodOutput, row: int, symbol: int, reason: int, before: float, aft
 
 
 @compiled
-def net_one(standing: Standing, horizon: Int64, symbol: int, out: PodOutput, row: int) -> None:
-    """Nets a symbol anew; tells a conflict when it begins, and when it becomes an exact zero."""
-    net, gross, conflict = net_symbol(standing.obeyed[symbol], standing.obeyed_confidence[symbol], horizon)
+def net_one(standing: Standing, targets: Float64, horizon: Int64, symbol: int, out: PodOutput, row: int) -> None:
+    """Nets a symbol's ``targets`` [K]; tells a conflict when it begins, and when it becomes an exact zero."""
+    net, gross, conflict = net_symbol(targets, standing.obeyed_confidence[symbol], horizon)
     if conflict and net == 0.0 and not (standing.conflict[symbol] and standing.net[symbol] == 0.0):
         _clip(out, row, symbol, _CONFLICT_FLAT, gross, 0.0)
     elif conflict and not standing.conflict[symbol]:
@@ -123,6 +127,33 @@ def net_one(standing: Standing, horizon: Int64, symbol: int, out: PodOutput, row
     standing.conflict[symbol] = conflict
     standing.net[symbol] = net
     standing.gross[symbol] = gross
+
+
+@compiled
+def net_scaled(
+    standing: Standing, factors: AssetFactors, horizon: Int64, symbol: int, out: PodOutput, row: int
+) -> None:
+    """Nets what asset weight and selector leave of a symbol's targets; tells what the selector cuts."""
+    selected = factors.selected[symbol]
+    if selected < 1.0:
+        scale_targets(factors, standing.obeyed[symbol], symbol, 1.0)
+        whole, _, _ = net_symbol(factors.scaled, standing.obeyed_confidence[symbol], horizon)
+        if whole != 0.0:
+            _clip(out, row, symbol, _SELECTOR_CUT, whole, np.round(whole * selected, 9))
+    scale_targets(factors, standing.obeyed[symbol], symbol, selected)
+    net_one(standing, factors.scaled, horizon, symbol, out, row)
+
+
+@compiled
+def net_touched(
+    standing: Standing, factors: AssetFactors, horizon: Int64, touched: Bool, out: PodOutput, row: int
+) -> None:
+    """Nets every symbol that something changed."""
+    for s in range(len(touched)):
+        if touched[s] and factors.on:
+            net_scaled(standing, factors, horizon, s, out, row)
+        elif touched[s]:
+            net_one(standing, standing.obeyed[s], horizon, s, out, row)
 
 
 @compiled
@@ -186,6 +217,15 @@ def take_intent(standing: Standing, max_leverage: float, rows: IntentRows, n: in
 
 
 @compiled
+def note_intents(factors: AssetFactors, moves: MoveRows, rows: IntentRows, begin: int, end: int) -> None:
+    """Remembers which standing targets are notionals, and what the assets leave of each intent."""
+    for n in range(begin, end):
+        # A strength of 1 weighs 1 in a pod of one asset alone, whose weight is 1 either way.
+        factors.notional[rows.symbol[n], rows.schedule[n]] = rows.scale[n] == 1.0
+        moves.factor[n] = factor_of(factors, rows.symbol[n], rows.schedule[n])
+
+
+@compiled
 def run_block(
     book: Book,
     book_rules: BookRules,
@@ -199,32 +239,38 @@ def run_block(
     intents: IntentRows,
     touched: Bool,
     out: PodOutput,
+    factors: AssetFactors,
+    moves: MoveRows,
 ) -> None:
     """Runs every cycle of a block.
 
     ``horizon`` [K] numbers the schedules' horizons; ``touched`` [S] marks symbols that a command changed before the
-    first cycle.
+    first cycle; ``moves`` are asset weights and multipliers that move within it.
     """
-    at = 0
+    at = move = 0
     for row in range(len(cycles)):
         rolled, daily = roll_day(book, cycles[row])
         if rolled:
             n = out.counts[2]
             out.day_row[n] = row
             out.day_return[n] = daily
+            out.day_trades[n] = book.trades[0]
             out.counts[2] = n + 1
         fill_due(book, book_rules, opened[row], closed[row], fresh[row])
         mark(book, book_rules, closed[row], fresh[row])
         any_touched = row == 0 and bool(touched.any())
+        begin = at
         while at < len(intents.row) and intents.row[at] == row:
             take_intent(standing, max_leverage, intents, at, out)
             touched[intents.symbol[at]] = True
             any_touched = True
             at += 1
+        if factors.on:
+            before, move = move, take_moves(factors, moves, row, move, touched)
+            any_touched = any_touched or move > before
+            note_intents(factors, moves, intents, begin, at)
         if any_touched:
-            for s in range(len(touched)):
-                if touched[s]:
-                    net_one(standing, horizon, s, out, row)
+            net_touched(standing, factors, horizon, touched, out, row)
         if any_touched or not book.scalars[EQUITY] > 0.0:
             settle(book, book_rules, standing, max_leverage, touched, out, row)
             touched[:] = False

@@ -27,6 +27,7 @@ class Book(NamedTuple):
         last: [S] last close, NaN before the first.
         scalars: [3] cash, equity, equity at the start of the UTC day; a pod starts with 1.0 of each.
         day: [1] current UTC day since 1970, -1 before the first cycle.
+        trades: [1] positions opened so far: from flat, or through zero.
     """
 
     quantity: Float64
@@ -37,6 +38,7 @@ class Book(NamedTuple):
     last: Float64
     scalars: Float64
     day: Int64
+    trades: Int64
 
 
 class BookRules(NamedTuple):
@@ -60,6 +62,7 @@ def new_book(symbols: int) -> Book:
         last=np.full(symbols, np.nan),
         scalars=np.ones(3),
         day=np.full(1, -1, np.int64),
+        trades=np.zeros(1, np.int64),
     )
 
 
@@ -100,6 +103,8 @@ def fill_due(book: Book, rules: BookRules, opened: Float64, closed: Float64, fre
             traded = book.wanted[s] - book.quantity[s]
             notional = traded * unit_cost(book, rules, s, price)
             book.scalars[CASH] -= notional + abs(notional) * rules.cost[s]
+            if book.wanted[s] != 0.0 and not book.wanted[s] * book.quantity[s] > 0.0:
+                book.trades[0] += 1
             book.quantity[s] = book.wanted[s]
             book.due[s] = False
 

@@ -30,13 +30,17 @@ from operators.frames import (
 from operators.intents import IntentQueue, no_intents
 from operators.intents import take as take_intents
 from operators.plan import Plan
+from operators.pods.asset_factors import MoveRows, no_moves
+from operators.pods.assets import PodAssets
 from operators.pods.block import IntentRows, PodOutput, Standing, pod_output, run_block
 from operators.pods.book import BookRules, new_book
+from operators.pods.rolling import RollingMetrics
 from operators.side.inbox import SideInbox, side_partitions
 from schemas.reasons import Reason
 
 POD_SNAPSHOT = 2
 _Table = TypeVar("_Table", TargetChanges, Clips)
+_NOTHING: Float64 = np.empty(0)
 _Column = TypeVar("_Column", Int64, Float64)
 
 
@@ -61,6 +65,10 @@ class PodStep:
         self._switches = KillSwitches()
         self._book = new_book(len(symbols))
         self._standing = _new_standing(len(symbols), count)
+        self._assets = PodAssets(plan, pod)
+        self._no_moves = no_moves()
+        self._factors: list[Float64] = []
+        self._rolling = RollingMetrics(configuration.periods_per_year)
         horizons = sorted({s.horizon for s in self._schedules})
         self._horizon = np.array([horizons.index(s.horizon) for s in self._schedules], np.int64)
         self._untouched: Bool = np.zeros(len(symbols), np.bool_)
@@ -111,7 +119,7 @@ class PodStep:
         outputs: list[tuple[PodOutput, Int64]] = []
         withdrawn: list[Clips] = []
         if (not messages and self._withdrawn is None) or len(prices.cycles) == 0:
-            outputs.append((self._run_rows(prices, 0, len(prices.cycles), rows, self._untouched), prices.cycles))
+            outputs += self._run_part(prices, 0, len(prices.cycles), rows, self._untouched)
         else:
             # A command takes effect before its cycle: the block is cut there.
             cuts = sorted({int(np.searchsorted(prices.cycles, c)) for c, _ in messages} | {0, len(prices.cycles)})
@@ -120,9 +128,12 @@ class PodStep:
                 touched = self._obey([m for c, m in messages if c == now], now)
                 if self._withdrawn is not None:
                     withdrawn.append(self._reconfigured(now, touched))
-                outputs.append((self._run_rows(prices, first, last, rows, touched), prices.cycles[first:last]))
+                outputs += self._run_part(prices, first, last, rows, touched)
         self._frames += 1
         weight = np.round(rows.value * rows.scale * rows.confidence, 9)
+        if self._assets.on:
+            weight = np.round(weight * np.concatenate([_NOTHING, *self._factors]), 9)
+            self._factors.clear()
         return self._frame(after, to_cycle, prices, intents, weight, outputs, withdrawn)
 
     def _rows(self, intents: Intents, cycles: Int64) -> IntentRows:
@@ -140,19 +151,51 @@ class PodStep:
             confidence=intents.confidence,
         )
 
-    def _run_rows(self, prices: PriceBlock, first: int, last: int, rows: IntentRows, touched: Bool) -> PodOutput:
-        begin, end = np.searchsorted(rows.row, (first, last)).tolist()
-        if first > 0 or end < len(rows.row):
-            cut = slice(begin, end)
-            columns = {name: column[cut] for name, column in rows._asdict().items()}
-            rows = IntentRows(**columns)._replace(row=rows.row[cut] - first)
-        out = pod_output(last - first, len(touched), end - begin)
+    def _run_part(
+        self, prices: PriceBlock, first: int, last: int, rows: IntentRows, touched: Bool
+    ) -> list[tuple[PodOutput, Int64]]:
+        """Runs rows ``first`` .. ``last`` - 1: at once, or as far each time as asset weights stand."""
+        if not self._assets.on or first == last:
+            return [
+                (
+                    self._run_rows(prices, first, last, _cut(rows, first, last), touched, self._no_moves),
+                    prices.cycles[first:last],
+                )
+            ]
+        outputs: list[tuple[PodOutput, Int64]] = []
+        while first < last:
+            end, moves, due = self._assets.run(prices, first, last)
+            own = _cut(rows, first, end)
+            if due:
+                moves = self._assets.allocate(moves, end - first - 1, self._signals(own))
+            moves = moves._replace(factor=np.ones(len(own.row)))
+            outputs.append((self._run_rows(prices, first, end, own, touched, moves), prices.cycles[first:end]))
+            self._factors.append(moves.factor)
+            first, touched = end, self._untouched
+        return outputs
+
+    def _run_rows(
+        self, prices: PriceBlock, first: int, last: int, rows: IntentRows, touched: Bool, moves: MoveRows
+    ) -> PodOutput:
+        out = pod_output(last - first, len(touched), len(rows.row), len(moves.row))
         run_block(
             self._book, self._book_rules, self._standing, self._horizon, self._pod.max_leverage,
             prices.cycles[first:last], prices.open[first:last], prices.close[first:last], prices.fresh[first:last],
-            rows, touched, out,
+            rows, touched, out, self._assets.factors, moves,
         )  # fmt: skip
         return out
+
+    def _signals(self, rows: IntentRows) -> Float64:
+        """[S] every symbol's standing net target at 1/n, once these intents are taken."""
+        standing = self._standing
+        target, confidence = standing.obeyed.copy(), standing.obeyed_confidence.copy()
+        strength = np.clip(rows.value, -self._pod.max_leverage, self._pod.max_leverage)
+        for n, (symbol, schedule) in enumerate(zip(rows.symbol.tolist(), rows.schedule.tolist(), strict=True)):
+            if not standing.frozen[symbol, schedule]:
+                target[symbol, schedule] = np.round(strength[n] * rows.scale[n], 9)
+                confidence[symbol, schedule] = rows.confidence[n]
+        signals: Float64 = (target * confidence).sum(axis=1)
+        return signals
 
     # ------------------------------------------------------------ commands
     def _obey(self, messages: list[SideMessage], cycle: int) -> Bool:
@@ -224,7 +267,8 @@ class PodStep:
     ) -> PodFrame:
         changes = [_changes(out, cycles, self._pod.symbols) for out, cycles in outputs]
         clips = withdrawn + [_clips(out, cycles, self._pod.symbols, self._pod.index) for out, cycles in outputs]
-        days = [(cycles[out.day_row[: out.counts[2]]], out.day_return[: out.counts[2]]) for out, cycles in outputs]
+        daily_return = _end_to_end([out.day_return[: out.counts[2]] for out, _ in outputs])
+        sharpe, drawdown = self._rolling.take(daily_return)
         return PodFrame(
             pod=self._pod.index,
             counter=self._frames,
@@ -237,8 +281,12 @@ class PodStep:
             events=self._due_events(to_cycle),
             book_cycle=prices.cycles,
             book_equity=_end_to_end([out.equity for out, _ in outputs]),
-            daily_cycle=_end_to_end([c for c, _ in days]),
-            daily_return=_end_to_end([r for _, r in days]),
+            daily_cycle=_end_to_end([cycles[out.day_row[: out.counts[2]]] for out, cycles in outputs]),
+            daily_return=daily_return,
+            daily_trades=_end_to_end([out.day_trades[: out.counts[2]] for out, _ in outputs]),
+            daily_sharpe=sharpe,
+            daily_drawdown=drawdown,
+            transitions=self._assets.take_transitions(),
         )
 
     def _due_events(self, to_cycle: int) -> list[StrategyEvent]:
@@ -267,6 +315,8 @@ class PodStep:
             "book": {n: v.copy() for n, v in self._book._asdict().items()},
             "standing": {n: v.copy() for n, v in self._standing._asdict().items()},
             "withdrawn": self._withdrawn,
+            "assets": self._assets.snapshot(),
+            "rolling": self._rolling.snapshot(),
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -290,6 +340,20 @@ class PodStep:
         self._book = type(self._book)(**{n: v.copy() for n, v in snapshot["book"].items()})
         self._standing = type(self._standing)(**{n: v.copy() for n, v in snapshot["standing"].items()})
         self._withdrawn = snapshot["withdrawn"]
+        self._assets.restore(snapshot["assets"])
+        self._rolling.restore(snapshot["rolling"])
+
+
+def _cut(rows: IntentRows, first: int, last: int) -> IntentRows:
+    """The intents of rows ``first`` .. ``last`` - 1, counted from ``first``."""
+    begin, end = np.searchsorted(rows.row, (first, last)).tolist()
+    if first == 0 and end == len(rows.row):
+        return rows
+    own = slice(begin, end)
+    return IntentRows(
+        rows.row[own] - first, rows.symbol[own], rows.schedule[own], rows.value[own], rows.scale[own],
+        rows.confidence[own],
+    )  # fmt: skip
 
 
 def _new_standing(symbols: int, schedules: int) -> Standing:

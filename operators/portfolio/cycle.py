@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from operators.aggregate_intents.offset import offset_ratio
+from operators.allocate.envelopes import enveloped
 from operators.allocate.targets import (
     hold_or_drift,
     must_fall,
@@ -24,6 +25,7 @@ from operators.portfolio.cycle_output import (
     Prices,
     clip,
     has_room,
+    tell_envelope,
 )
 from operators.portfolio.fills import book_fill, fill_price
 from operators.portfolio.ledger import EQUITY, Ledger, Rules, mark_to_market, unit_value
@@ -81,9 +83,13 @@ def _retarget_changed(ledger: Ledger, rules: Rules, out: CycleOutput) -> None:
         for p in range(len(ledger.fraction)):
             weight = weight_after_scale(ledger, p, s, scale)
             if weight == ledger.held[p, s]:
-                continue
+                # A capacity that fell cuts what it leaves too much of, though its weight stands.
+                if not rules.has_envelopes or enveloped(ledger, rules, p, s, ledger.units[p, s])[1] == 0:
+                    continue
             if not retarget(ledger, rules, p, s, weight):
                 clip(out, s, _NO_PRICE, weight, 0.0, False)
+            elif rules.has_envelopes:
+                tell_envelope(ledger, rules, p, s, out)
             _note_target(ledger, out, p, s)
 
 
@@ -100,10 +106,12 @@ def _drift(ledger: Ledger, rules: Rules, fresh: Bool, out: CycleOutput) -> None:
                 continue
             # Without a division: whether it lies well inside the band. The rest is looked at exactly.
             ideal = held[p, s] * equity
-            inside = equity > 0.0 and not unsized[p, s]
+            inside = equity > 0.0 and not unsized[p, s] and not rules.has_envelopes
             if inside and abs(units[p, s] * value - ideal) < 0.999 * band * abs(ideal):
                 continue
             if hold_or_drift(ledger, rules, p, s):
+                if rules.has_envelopes:
+                    tell_envelope(ledger, rules, p, s, out)
                 _note_target(ledger, out, p, s)
 
 

@@ -6,9 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from operators.allocate.envelopes import enveloped, over_soft_limit
+from operators.allocate.targets import ideal_units
 from operators.compiled import compiled
 from operators.frames import Bool, Float64, Int32, Int64
-from operators.portfolio.ledger import Ledger
+from operators.portfolio.ledger import Ledger, Rules
+from schemas.reasons import Reason
+
+_SOFT_LIMIT = int(Reason.ENVELOPE_SOFT_LIMIT)
 
 #: Columns of ``CycleOutput.ends``, and entries of ``counts``: rows of each table.
 FILLS, TARGETS, CLIPS, ORDERS, CANCELS = range(5)
@@ -46,7 +51,7 @@ class CycleOutput(NamedTuple):
             traded among each other.
         target_pod, target_symbol: pods' targets that changed, with the pod's weight and units; target_change is the row
             of ``Changes`` that it came from, -1 where only fractions, caps or drift moved it.
-        clip_symbol, clip_reason, clip_before, clip_after, clip_in_units: cuts at portfolio level.
+        clip_symbol, clip_reason, clip_before, clip_after, clip_in_units: cuts; clip_pod is -1 at portfolio level.
         order_symbol, order_lots: orders; order_approved in units, order_position and order_pending in lots before,
             order_price the reference price; order_share [n, P] each pod's share of it, negative where it has none.
         cancel_symbol: symbols whose open orders are taken back, because the target turned before they filled.
@@ -68,6 +73,7 @@ class CycleOutput(NamedTuple):
     target_weight: Float64
     target_units: Float64
     target_change: Int64
+    clip_pod: Int32
     clip_symbol: Int32
     clip_reason: Int32
     clip_before: Float64
@@ -88,7 +94,7 @@ class CycleOutput(NamedTuple):
 def cycle_output(pods: int, symbols: int) -> CycleOutput:
     """Room for a run of cycles of a portfolio."""
     fills, targets = _ROOM_CYCLES * 2 * symbols, _ROOM_CYCLES * 2 * pods * symbols
-    clips, orders = _ROOM_CYCLES * (6 + pods) * symbols, _ROOM_CYCLES * 2 * symbols
+    clips, orders = _ROOM_CYCLES * (6 + 3 * pods) * symbols, _ROOM_CYCLES * 2 * symbols
     return CycleOutput(
         counts=np.zeros(5, np.int64),
         ends=np.zeros((RUN_CYCLES, 5), np.int64),
@@ -105,6 +111,7 @@ def cycle_output(pods: int, symbols: int) -> CycleOutput:
         target_weight=np.empty(targets),
         target_units=np.empty(targets),
         target_change=np.empty(targets, np.int64),
+        clip_pod=np.empty(clips, np.int32),
         clip_symbol=np.empty(clips, np.int32),
         clip_reason=np.empty(clips, np.int32),
         clip_before=np.empty(clips),
@@ -130,7 +137,7 @@ def has_room(out: CycleOutput) -> bool:
     return bool(
         out.counts[FILLS] + 2 * symbols <= len(out.fill_symbol)
         and out.counts[TARGETS] + 2 * pods * symbols <= len(out.target_pod)
-        and out.counts[CLIPS] + (6 + pods) * symbols <= len(out.clip_symbol)
+        and out.counts[CLIPS] + (6 + 3 * pods) * symbols <= len(out.clip_symbol)
         and out.counts[ORDERS] + 2 * symbols <= len(out.order_symbol)
         and out.counts[CANCELS] + symbols <= len(out.cancel_symbol)
     )
@@ -138,14 +145,30 @@ def has_room(out: CycleOutput) -> bool:
 
 @compiled
 def clip(out: CycleOutput, symbol: int, reason: int, before: float, after: float, in_units: bool) -> None:
-    """Journals a cut."""
+    """Adds a cut at portfolio level."""
     n = out.counts[CLIPS]
+    out.clip_pod[n] = -1
     out.clip_symbol[n] = symbol
     out.clip_reason[n] = reason
     out.clip_before[n] = before
     out.clip_after[n] = after
     out.clip_in_units[n] = in_units
     out.counts[CLIPS] = n + 1
+
+
+@compiled
+def tell_envelope(ledger: Ledger, rules: Rules, pod: int, symbol: int, out: CycleOutput) -> None:
+    """Journals what the pod's envelope cut of its target, and a position past the soft limit when it gets there."""
+    ideal = ideal_units(ledger, rules, pod, symbol)
+    units, reason = enveloped(ledger, rules, pod, symbol, ideal)
+    if reason != 0:
+        clip(out, symbol, reason, ideal, units, True)
+        out.clip_pod[out.counts[CLIPS] - 1] = pod
+    soft = over_soft_limit(ledger, rules, pod, symbol)
+    if soft and not ledger.soft_told[pod, symbol]:
+        clip(out, symbol, _SOFT_LIMIT, ledger.units[pod, symbol], ledger.units[pod, symbol], True)
+        out.clip_pod[out.counts[CLIPS] - 1] = pod
+    ledger.soft_told[pod, symbol] = soft
 
 
 @compiled

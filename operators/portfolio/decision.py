@@ -165,7 +165,7 @@ class DecisionWriter:
             table["unit"] += ["weight"] * len(pod_clips.cycle)
         table["after"] += rows.after[first:last]
         table["before"] += rows.before[first:last]
-        table["pod"] += [""] * (last - first)
+        table["pod"] += ["" if p < 0 else self._pods[p] for p in rows.pod[first:last]]
         table["reason"] += rows.reason[first:last]
         table["symbol"] += rows.symbol[first:last]
         table["unit"] += rows.unit[first:last]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from operators.frames import Clips, Float64, Int64, Intents, PodFrame
+from operators.frames import Clips, Float64, Int64, Intents, PodFrame, PodTransition
 from operators.intents import no_intents
 from operators.intents import take as take_intents
 from operators.plan import Plan, PortfolioPlan
@@ -25,6 +26,18 @@ _NO_NOTES = ChangeNotes(_NO_VALUE, _NO_VALUE, _NOWHERE)
 _NO_CLIPS = Clips(_NO_CYCLE, _NO_INDEX, _NO_INDEX, _NO_INDEX, _NO_VALUE, _NO_VALUE, _NOWHERE)
 
 
+class DayRows(NamedTuple):
+    """Completed days of a pod, [D]: see PodFrame."""
+
+    cycle: Int64
+    value: Float64
+    trades: Int64
+    sharpe: Float64
+
+
+_NO_DAYS = DayRows(_NO_CYCLE, _NO_VALUE, _NO_CYCLE, _NO_VALUE)
+
+
 class Evidence:
     """The due frames of a portfolio's pods over one block."""
 
@@ -37,21 +50,16 @@ class Evidence:
         self._changing = [f for f in reporting if len(f.changes.cycle)]
         self._columns: IntentColumns | None = None
         self._taken = [0] * len(own.pods)
-        self._daily: list[tuple[Int64, Float64]] = []
-        for pod in own.pods:
-            mine = [f for f in frames if f.pod == pod and len(f.daily_cycle)]
-            self._daily.append(
-                (
-                    np.concatenate([_NO_CYCLE, *(f.daily_cycle for f in mine)]) if mine else _NO_CYCLE,
-                    np.concatenate([_NO_VALUE, *(f.daily_return for f in mine)]) if mine else _NO_VALUE,
-                )
-            )
+        self._daily = [_days([f for f in frames if f.pod == pod and len(f.daily_cycle)]) for pod in own.pods]
+        self._pod_transitions = sorted((t for f in frames for t in f.transitions), key=lambda t: (t.cycle, t.pod))
+        self._excluding = 0
+        self._taken_intents = 0
         self._books = [f for f in frames if len(f.book_cycle)]
         self._rows: dict[int, int] = {}
         self._bounds: list[tuple[list[int], list[int]]] = []
         self._equity: Float64 = np.empty((0, len(own.pods)))
         self._equity_rows: list[list[float]] = []
-        self._days = {int(c) for c, _ in self._daily for c in c.tolist()}
+        self._days = {c for days in self._daily for c in days.cycle.tolist()}
         self._events: dict[int, list[dict[str, Any]]] = {}
         #: symbols whose data an operator must look at, by the cycle from which on they are frozen
         self.frozen: dict[int, list[str]] = {}
@@ -69,7 +77,7 @@ class Evidence:
     # ------------------------------------------------------------ where something happens
     def cycles(self) -> set[int]:
         """Every cycle that the pods report something of."""
-        found = self._days | set(self._events)
+        found = self._days | set(self._events) | {t.cycle for t in self._pod_transitions}
         found.update(self._intents.cycle.tolist(), self._pod_clips.cycle.tolist())
         for frame in self._changing:
             found.update(frame.changes.cycle.tolist())
@@ -132,7 +140,7 @@ class Evidence:
             pod_equity=self._equity_rows[row],
             events=self._events.get(cycle, []),
             commands=[],
-            transitions=[],
+            transitions=self._transitions(cycle),
             cancelled=[],
             capital=None,
         )
@@ -148,12 +156,52 @@ class Evidence:
         equity: Float64 = self._equity[-1].copy()
         return equity
 
-    def take_returns(self, pod: int, cycle: int | None) -> Float64:
-        """A pod's daily returns completed up to ``cycle`` (all, with None) that were not taken before."""
-        cycles, returns = self._daily[pod]
-        end = len(cycles) if cycle is None else int(np.searchsorted(cycles, cycle, side="right"))
+    def take_days(self, pod: int, cycle: int | None) -> DayRows:
+        """A pod's days completed up to ``cycle`` (all, with None) that were not taken before."""
+        days = self._daily[pod]
+        end = len(days.cycle) if cycle is None else int(np.searchsorted(days.cycle, cycle, side="right"))
         begin, self._taken[pod] = self._taken[pod], max(end, self._taken[pod])
-        return returns[begin:end]
+        own = slice(begin, end)
+        return DayRows(days.cycle[own], days.value[own], days.trades[own], days.sharpe[own])
+
+    def take_intents(self, cycle: int | None) -> Intents:
+        """The pods' intents up to ``cycle`` (all, with None) that were not taken before."""
+        end = len(self._intents) if cycle is None else int(np.searchsorted(self._intents.cycle, cycle, side="right"))
+        begin, self._taken_intents = self._taken_intents, max(end, self._taken_intents)
+        return take_intents(self._intents, slice(begin, end))
+
+    # ------------------------------------------------------------ pods' own transitions
+    def take_exclusions(self, cycle: int | None) -> list[tuple[int, bool]]:
+        """(pod, whether its selector lets no asset take risk) of every change up to ``cycle`` (all, with None) that was
+        not taken before, in order; pods by their place in the portfolio."""
+        found: list[tuple[int, bool]] = []
+        while self._excluding < len(self._pod_transitions):
+            one = self._pod_transitions[self._excluding]
+            if cycle is not None and one.cycle > cycle:
+                break
+            self._excluding += 1
+            if one.symbol < 0:
+                found.append((one.pod - self._first_pod, one.after == "SUPPRESSED"))
+        return found
+
+    def _transitions(self, cycle: int) -> list[dict[str, Any]]:
+        """The pods' transitions of a cycle, for its decision."""
+        if not self._pod_transitions:
+            return []
+        first = bisect_left(self._pod_transitions, cycle, key=lambda t: t.cycle)
+        last = bisect_right(self._pod_transitions, cycle, key=lambda t: t.cycle)
+        return [self._transition(t) for t in self._pod_transitions[first:last]]
+
+    def _transition(self, one: PodTransition) -> dict[str, Any]:
+        pod = self._plan.pods[one.pod].id
+        subject = f"asset:{pod}:{self._plan.symbols[one.symbol]}" if one.symbol >= 0 else f"signals:{pod}"
+        return {
+            "after": one.after,
+            "before": one.before,
+            "evidence": one.evidence,
+            "reason": one.reason,
+            "subject": subject,
+        }
 
 
 def split_pod_frame(frame: PodFrame, to_cycle: int) -> tuple[PodFrame | None, PodFrame | None]:
@@ -181,6 +229,10 @@ def split_pod_frame(frame: PodFrame, to_cycle: int) -> tuple[PodFrame | None, Po
                 book_equity=frame.book_equity[rows["book"]],
                 daily_cycle=frame.daily_cycle[rows["daily"]],
                 daily_return=frame.daily_return[rows["daily"]],
+                daily_trades=frame.daily_trades[rows["daily"]],
+                daily_sharpe=frame.daily_sharpe[rows["daily"]],
+                daily_drawdown=frame.daily_drawdown[rows["daily"]],
+                transitions=[t for t in frame.transitions if (t.cycle <= to_cycle) == head],
             )
         )
     return halves[0], halves[1]
@@ -201,6 +253,18 @@ def _cycle_columns(frame: PodFrame) -> dict[str, Int64]:
         "book": frame.book_cycle,
         "daily": frame.daily_cycle,
     }
+
+
+def _days(frames: list[PodFrame]) -> DayRows:
+    """The days of one pod's frames, in order."""
+    if not frames:
+        return _NO_DAYS
+    return DayRows(
+        np.concatenate([f.daily_cycle for f in frames]),
+        np.concatenate([f.daily_return for f in frames]),
+        np.concatenate([f.daily_trades for f in frames]),
+        np.concatenate([f.daily_sharpe for f in frames]),
+    )
 
 
 def _has_rows(frame: PodFrame) -> bool:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 CASH, EQUITY, GROSS, NET = range(4)
 #: Entries of ``Ledger.state``.
 TRADING = 0
+#: Entries of ``Ledger.room``.
+BUDGET, CAPACITY, CRISIS = range(3)
 ACTIVE, REDUCING, HALTED = range(3)
 
 
@@ -38,6 +40,8 @@ class Ledger(NamedTuple):
         unsized: [P, S] True where a target came before the price or conversion that turns it into units.
         told_reason, told_target: [S] the last cut that was journalled and what it was a cut of, so that a standing one
             is not repeated.
+        soft_told: [P, S] True where a position past its envelope's soft limit was journalled.
+        room: [3] what the regime leaves: factor of gross leverage, factor of caps per symbol, 1 in a crisis.
         cost: [P, S] average cost of what a pod holds, base currency a unit; realised, fees: [P, S] profit and fees
             so far, in base currency.
         cancelling: [S] True while open orders are being taken back at a venue.
@@ -62,6 +66,8 @@ class Ledger(NamedTuple):
     unsized: Bool
     told_reason: Int32
     told_target: Float64
+    soft_told: Bool
+    room: Float64
     cost: Float64
     realised: Float64
     fees: Float64
@@ -81,6 +87,8 @@ class Rules(NamedTuple):
         slippage: of paper fills, as a fraction of the price.
         band: rebalance band. max_leverage: layer 3. max_position: units. max_notional: base currency.
         max_gross: gross exposure over equity. max_age: ns that a price may be old.
+        has_envelopes: whether any envelope is set; of each [P, S]: most_units, and in base currency most_value,
+            soft_value, hard_value.
         internal: the portfolio step fills its own orders; otherwise a venue does, and takes them back.
     """
 
@@ -98,6 +106,11 @@ class Rules(NamedTuple):
     max_notional: float
     max_gross: float
     max_age: int
+    has_envelopes: bool
+    most_units: Float64
+    most_value: Float64
+    soft_value: Float64
+    hard_value: Float64
     internal: bool
 
 
@@ -120,6 +133,8 @@ def new_ledger(pods: int, symbols: int, cash: float, state: int) -> Ledger:
         unsized=np.zeros((pods, symbols), np.bool_),
         told_reason=np.zeros(symbols, np.int32),
         told_target=np.zeros(symbols),
+        soft_told=np.zeros((pods, symbols), np.bool_),
+        room=np.array([1.0, 1.0, 0.0]),
         cost=np.zeros((pods, symbols)),
         realised=np.zeros((pods, symbols)),
         fees=np.zeros((pods, symbols)),
@@ -159,8 +174,26 @@ def portfolio_rules(plan: Plan, portfolio: int) -> Rules:
         max_notional=limit(guards.max_symbol_notional),
         max_gross=guards.max_gross_exposure,
         max_age=2**62 if age is None else seconds_to_nanoseconds(age),
+        has_envelopes=any(p.envelopes for p in configuration.pods),
+        most_units=_envelopes(plan, portfolio, "max_size"),
+        most_value=_envelopes(plan, portfolio, "max_notional"),
+        soft_value=_envelopes(plan, portfolio, "soft_limit"),
+        hard_value=_envelopes(plan, portfolio, "hard_limit"),
         internal=configuration.execution.mode == "internal_paper",
     )
+
+
+def _envelopes(plan: Plan, portfolio: int, name: str) -> Float64:
+    """[P, S] one limit of every pod's envelopes; ``*`` stands for the symbols that have none of their own."""
+    own = plan.portfolios[portfolio]
+    limits = np.full((len(own.pods), len(own.symbols)), np.inf)
+    for row, pod in enumerate(own.configuration.pods):
+        for place, symbol in enumerate(own.symbols.tolist()):
+            envelope = pod.envelopes.get(plan.symbols[symbol], pod.envelopes.get("*"))
+            value = None if envelope is None else getattr(envelope, name)
+            if value is not None:
+                limits[row, place] = value
+    return limits
 
 
 @compiled

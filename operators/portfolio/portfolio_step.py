@@ -15,6 +15,7 @@ from operators.barrier.barrier import Barrier
 from operators.barrier.prices import PriceBlock, PriceJoin, empty_group_frame
 from operators.contiguity import SnapshotError
 from operators.frames import BEGINNING, GroupFrame, Int64, OutputBlock, PodFrame, SideFrame, SideMessage
+from operators.lifecycle.pod_lifecycles import PodLifecycles
 from operators.plan import Plan
 from operators.portfolio.commands import PortfolioControl
 from operators.portfolio.cycle import run_cycles
@@ -58,7 +59,7 @@ class PortfolioStep:
         self._start: int | None = None
         self._frames = 0
         mode = own.configuration.execution.mode
-        sides = ("control", "fills") if mode == "live" else ("control",)
+        sides = ("control", "overlay", *(("fills",) if mode == "live" else ()))
         self._barrier = Barrier(
             (
                 *(f"group-{g}" for g in own.groups),
@@ -70,6 +71,8 @@ class PortfolioStep:
         self._waiting: dict[int, deque[PodFrame]] = {p: deque() for p in own.pods}
         self._inbox = SideInbox(plan)
         self._capital = Capital(plan, portfolio)
+        self._lifecycles = PodLifecycles(plan, portfolio)
+        self._moves: list[dict[str, Any]] = []
         self._rules = portfolio_rules(plan, portfolio)
         state = _STATES[own.configuration.guards.initial_state]
         self._ledger = new_ledger(pods, symbols, own.configuration.initial_equity, state)
@@ -80,6 +83,7 @@ class PortfolioStep:
         self._pod_equity = np.ones(pods)
         self._heartbeat = own.configuration.heartbeat_cycles * plan.cycle_ns
         self._offset_high = False
+        self._faults: list[dict[str, Any]] = []
         self._out = cycle_output(pods, symbols)
         self._turn = VenueTurn(plan, portfolio) if mode == "paper_venue" else None
         self._executions = None if mode == "internal_paper" else ExecutionBook(plan, portfolio, self._writer.orders)
@@ -198,7 +202,7 @@ class PortfolioStep:
             now = cycles[row]
             due = [m for c, m in messages if c == now] if messages else []
             if due:
-                self._control.apply([m for m in due if m.topic == "control"], now, self._ledger, self._capital)
+                self._obey(due, now)
             if now in evidence.frozen:
                 self._control.freeze(evidence.frozen[now], self._ledger)
             if self._executions is not None:
@@ -206,15 +210,15 @@ class PortfolioStep:
                     if message.topic == "fills":
                         self._executions.apply(message, now, self._ledger, self._rules)
                 self._unanswered = self._executions.expire_unanswered(now, self._ledger)
-            capital = self._rebalance(now, evidence) if now >= self._capital_due(now, evidence) else None
+            drifted = evidence.completes_day(now) and self._capital.drifted(evidence.equity_at(now))
+            capital = self._rebalance(now, evidence, drifted) if drifted or now >= self._capital.next_due() else None
             # What a venue answers depends on each cycle, so these go one by one.
             first, limit = row, self._next_break(row, cycles, breaks) if self._executions is None else row + 1
             anew = capital is not None or bool(self._reconfigured)
             row, at = run_cycles(self._ledger, self._rules, block, changes, first, limit, at, anew, self._out)
             run = self._tables.columns(self._out, row - first, self._ledger, notes)
             self._conclude(first, cycles[first:row], run, prices, evidence, capital, reported, written)
-        for pod in range(len(self._own.pods)):
-            self._capital.note_days(pod, evidence.take_returns(pod, None))
+        self._inform_capital(evidence, None)
         self._pod_equity = evidence.last_equity()
 
     def _next_break(self, row: int, cycles: list[int], breaks: list[int]) -> int:
@@ -225,20 +229,42 @@ class PortfolioStep:
         due = bisect_left(cycles, self._capital.next_due())
         return min(limit, due) if due > row else limit
 
-    # ------------------------------------------------------------ capital
-    def _capital_due(self, now: int, evidence: Evidence) -> int:
-        if evidence.completes_day(now):
-            if self._capital.drifted(evidence.equity_at(now)):
-                return now
-        return self._capital.next_due()
+    def _obey(self, due: list[SideMessage], now: int) -> None:
+        """Commands and overlay updates of a cycle; what cannot be used is told of in its decision."""
+        commands = [m for m in due if m.topic == "control"]
+        if commands:
+            self._control.apply(commands, now, self._ledger, self._capital)
+        for side in due:
+            if side.topic != "overlay" or side.message.portfolio != self._own.id or side.message.kind != "regime":
+                continue
+            fault = self._capital.note_regime(side.message.body, side.effective)
+            if fault is not None:
+                detail = f"{side.topic}/{side.partition} offset {side.offset}: {fault}"
+                self._faults.append(_event(Reason.CAPITAL_REGIME_IGNORED, detail))
 
-    def _rebalance(self, now: int, evidence: Evidence) -> dict[str, Any] | None:
-        for pod in range(len(self._own.pods)):
-            self._capital.note_days(pod, evidence.take_returns(pod, now))
-        trace = self._capital.rebalance(now, evidence.equity_at(now))
+    # ------------------------------------------------------------ capital
+    def _rebalance(self, now: int, evidence: Evidence, drifted: bool) -> dict[str, Any] | None:
+        self._inform_capital(evidence, now)
+        # Lifecycle first: capital is clamped by the states that it leaves.
+        self._moves = self._lifecycles.judge(now)
+        self._capital.note_states(self._lifecycles.states())
+        gross = np.abs(self._ledger.pod_weight).sum(axis=1)
+        trace = self._capital.rebalance(now, evidence.equity_at(now), gross, drifted=drifted)
         if trace is not None:
+            room = self._capital.room
             self._ledger.fraction[:] = self._capital.fractions
+            self._ledger.room[:] = room.budget, room.capacity, float(room.crisis)
         return trace
+
+    def _inform_capital(self, evidence: Evidence, now: int | None) -> None:
+        """What the pods reported up to ``now`` (all, with None)."""
+        for pod in range(len(self._own.pods)):
+            days = evidence.take_days(pod, now)
+            self._capital.note_days(pod, days.cycle, days.value)
+            self._lifecycles.note_days(pod, days.cycle, days.value, days.trades, days.sharpe)
+        for pod, all_excluded in evidence.take_exclusions(now):
+            self._lifecycles.note_excluded(pod, all_excluded)
+        self._capital.signals.note(evidence.take_intents(now))
 
     # ------------------------------------------------------------ decisions
     def _conclude(
@@ -258,20 +284,22 @@ class PortfolioStep:
             ends = run.ends[row]
             acted, before = ends != before, ends
             heartbeat = self._heartbeat > 0 and now % self._heartbeat == 0
-            if not (acted or heartbeat or now in reported or (row == 0 and capital) or self._executions is not None):
+            told = acted or heartbeat or now in reported or (row == 0 and (capital or self._moves))
+            if not (told or self._executions is not None):
                 continue
             cycle = evidence.cycle(now, self._inputs(first + row, prices))
             if row == 0:
                 report = self._control.take_report()
                 if report.commands or report.transitions:
                     cycle.commands = canonical_value(report.commands)
-                    cycle.transitions = canonical_value(report.transitions)
                     cycle.cancelled = report.cancelled
-                if self._reconfigured:
-                    cycle.transitions = canonical_value(self._reconfigured) + cycle.transitions
-                    self._reconfigured = []
+                moves, self._moves = self._moves, []
+                told = self._reconfigured + report.transitions + moves
+                cycle.transitions = canonical_value(told + cycle.transitions)
+                self._reconfigured = []
                 if capital is not None:
                     cycle.capital = canonical_value(capital)
+                cycle.events, self._faults = cycle.events + self._faults, []
                 if self._executions is not None:
                     cycle.executions, told = self._executions.take()
                     cycle.events = cycle.events + told
@@ -298,7 +326,7 @@ class PortfolioStep:
         if was_high or not self._offset_high:
             return []
         detail = f"pods offset {ratio:g} of their gross exposure; warned above {OFFSET_LIMIT:g}"
-        return [{"detail": detail, "reason": Reason.INTENT_OFFSET_HIGH.name, "schedule": "", "symbol": ""}]
+        return [_event(Reason.INTENT_OFFSET_HIGH, detail)]
 
     def _inputs(self, row: int, prices: PriceBlock) -> list[tuple[str, int, int, int]]:
         first, last = prices.first_offset[row].tolist(), prices.last_offset[row].tolist()
@@ -329,6 +357,7 @@ class PortfolioStep:
             "waiting": [f for frames in self._waiting.values() for f in frames],
             "inbox": self._inbox.snapshot(),
             "capital": self._capital.snapshot(),
+            "lifecycles": self._lifecycles.snapshot(),
             "ledger": {n: v.copy() for n, v in self._ledger._asdict().items()},
             "control": self._control.snapshot(),
             "writer": self._writer.snapshot(),
@@ -355,6 +384,7 @@ class PortfolioStep:
             self._waiting[frame.pod].append(frame)
         self._inbox.restore(snapshot["inbox"])
         self._capital.restore(snapshot["capital"])
+        self._lifecycles.restore(snapshot["lifecycles"])
         self._ledger = Ledger(**{n: v.copy() for n, v in snapshot["ledger"].items()})
         self._control.restore(snapshot["control"])
         self._writer.restore(snapshot["writer"])
@@ -367,3 +397,8 @@ class PortfolioStep:
         self._reconfigured = list(snapshot["reconfigured"])
         if self._reconfigured:
             self._control.realign(self._ledger)
+
+
+def _event(reason: Reason, detail: str) -> dict[str, Any]:
+    """An event of the portfolio as a whole."""
+    return {"detail": detail, "reason": reason.name, "schedule": "", "symbol": ""}

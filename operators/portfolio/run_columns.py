@@ -60,10 +60,11 @@ class TargetRows:
 
 @dataclass(slots=True, frozen=True)
 class ClipRows:
-    """Cuts at portfolio level by row; see :class:`schemas.decision.ClipTable`."""
+    """Cuts by row, ``pod`` -1 at portfolio level; see :class:`schemas.decision.ClipTable`."""
 
     after: list[float]
     before: list[float]
+    pod: list[int]
     reason: list[str]
     symbol: list[str]
     unit: list[str]
@@ -86,7 +87,7 @@ class OrderRows:
 
 _NO_FILLS = FillRows([], [], [], [], [], [], [], [], [])
 _NO_TARGETS = TargetRows([], [], [], [], [], [], [], [])
-_NO_CLIPS = ClipRows([], [], [], [], [])
+_NO_CLIPS = ClipRows([], [], [], [], [], [])
 _NO_ORDERS = OrderRows([], [], [], [], [], [], [], [], OrderTexts([], [], []))
 
 
@@ -183,6 +184,7 @@ class RunTables:
         return ClipRows(
             after=out.clip_after[:n].tolist(),
             before=out.clip_before[:n].tolist(),
+            pod=out.clip_pod[:n].tolist(),
             reason=[_REASONS[r] for r in out.clip_reason[:n].tolist()],
             symbol=self._symbols[out.clip_symbol[:n]].tolist(),
             unit=["units" if u else "weight" for u in out.clip_in_units[:n].tolist()],

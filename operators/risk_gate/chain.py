@@ -1,13 +1,14 @@
 """The guard chain. Its order is explicit and the same everywhere:
 
-1. trading state and kill switches, 2. market data, 3. equity left, 4. shorts, 5. position limit, 6. notional limit,
-7. gross exposure with pending. Clips compose: each guard sees what the one before it allowed.
+1. trading state and kill switches, 2. market data, 3. crisis, 4. equity left, 5. shorts, 6. position limit, 7. notional
+limit, 8. gross exposure with pending. Clips compose: each guard sees what the one before it allowed.
 """
 
 from __future__ import annotations
 
 from operators.compiled import compiled
 from operators.portfolio.ledger import Ledger, Rules
+from operators.risk_gate.guards.crisis import crisis
 from operators.risk_gate.guards.gross_exposure import gross_exposure
 from operators.risk_gate.guards.market_data import market_data
 from operators.risk_gate.guards.position_limits import equity_left, notional_limit, position_limit, shorts_allowed
@@ -36,13 +37,16 @@ def allow(
         allowed, reason = found, cut
     if reduces(base, allowed):
         return allowed, reason
+    found, cut = crisis(ledger, base, allowed)
+    if cut != 0:
+        allowed, reason = found, cut
     found, cut = equity_left(ledger, base, allowed)
     if cut != 0:
         allowed, reason = found, cut
     found, cut = shorts_allowed(rules, symbol, base, allowed)
     if cut != 0:
         allowed, reason = found, cut
-    found, cut = position_limit(rules, symbol, base, allowed)
+    found, cut = position_limit(ledger, rules, symbol, base, allowed)
     if cut != 0:
         allowed, reason = found, cut
     found, cut = notional_limit(ledger, rules, symbol, base, allowed)

@@ -13,7 +13,15 @@ from schemas.configuration.base import (
     Section,
     Slug,
     SymbolName,
-    UnitFraction,
+)
+from schemas.configuration.capital import CapitalPolicy, EqualWeight, Traded, fixed_weight_problems
+from schemas.configuration.capital_limits import CapitalLimits, Envelope, Rebalance, Regime
+from schemas.configuration.pod_rules import (
+    AllocatorChoice,
+    AssetAllocator,
+    LifecycleState,
+    LifecycleSwitch,
+    SelectorSwitch,
 )
 
 
@@ -45,10 +53,15 @@ class Pod(Section):
     id: Slug
     schedules: Annotated[list[Schedule], Field(min_length=1)]
     max_leverage: PositiveFloat = 1.0
-    asset_allocator: Literal["equal"] = "equal"
-    lifecycle: Literal["off"] = "off"
-    initial_state: Literal["INCUBATION", "PRODUCTION"] = "INCUBATION"
+    selector: SelectorSwitch = "off"
+    asset_allocator: AllocatorChoice = AssetAllocator()
+    lifecycle: LifecycleSwitch = "off"
+    initial_state: LifecycleState = "INCUBATION"
     slippage_bps: NonNegativeFloat = 5.0
+    #: annualised
+    volatility_target: PositiveFloat | None = None
+    tags: list[Slug] = []
+    envelopes: dict[SymbolName, Envelope] = {}
 
     @model_validator(mode="after")
     def _shares(self) -> Pod:
@@ -59,59 +72,6 @@ class Pod(Section):
         if sum(given) > 1 + 1e-9:
             raise ValueError(f"pod {self.id}: the schedules' shares sum to {sum(given)}, more than 1")
         return self
-
-
-class EqualWeight(Section):
-    """Every pod gets 1/n."""
-
-    name: Literal["equal_weight"] = "equal_weight"
-    label: str | None = None
-    rebalance_seconds: PositiveFloat | None = None
-
-
-class FixedWeight(Section):
-    """Weights by pod id; their sum lies in (0, 1]; what is left stays cash."""
-
-    name: Literal["fixed_weight"]
-    weights: dict[Slug, UnitFraction]
-    label: str | None = None
-    rebalance_seconds: PositiveFloat | None = None
-
-    @model_validator(mode="after")
-    def _sum(self) -> FixedWeight:
-        total = sum(self.weights.values())
-        if not 0 < total <= 1 + 1e-9:
-            raise ValueError(f"weights sum to {total}; they must sum to more than 0 and at most 1")
-        return self
-
-
-class InverseVolatility(Section):
-    """1/max(volatility, 1e-8), normalised; pods with fewer than ``min_returns`` daily returns are unknown."""
-
-    name: Literal["inverse_volatility"]
-    lookback_days: Annotated[int, Field(ge=2)] = 60
-    min_returns: Annotated[int, Field(ge=2)] = 20
-    label: str | None = None
-    rebalance_seconds: PositiveFloat | None = None
-
-    @model_validator(mode="after")
-    def _reachable(self) -> InverseVolatility:
-        if self.min_returns > self.lookback_days:
-            raise ValueError(
-                f"min_returns {self.min_returns} exceeds lookback_days {self.lookback_days}: no pod would ever be known"
-            )
-        return self
-
-
-CapitalPolicy = Annotated[EqualWeight | FixedWeight | InverseVolatility, Field(discriminator="name")]
-
-
-class Rebalance(Section):
-    """When capital fractions are computed anew (spec 6)."""
-
-    interval_seconds: PositiveFloat = 604_800.0
-    drift: PositiveFloat = 0.10
-    skip_below: NonNegativeFloat = 0.02
 
 
 class Guards(Section):
@@ -191,6 +151,9 @@ class Portfolio(Section):
     pods: Annotated[list[Pod], Field(min_length=1)]
     capital: CapitalPolicy = EqualWeight()
     rebalance: Rebalance = Rebalance()
+    capital_limits: CapitalLimits = CapitalLimits()
+    regime: Regime | None = None
+    periods_per_year: PositiveFloat = 365.0
     max_gross_leverage: PositiveFloat = 3.0
     rebalance_band: NonNegativeFloat = 0.10
     guards: Guards = Guards()
@@ -213,8 +176,20 @@ class Portfolio(Section):
             twice = sorted({n for n in names if names.count(n) > 1})
             if twice:
                 raise ValueError(f"portfolio {self.id}: {kind} id used twice: {', '.join(twice)}")
-        if isinstance(self.capital, FixedWeight):
-            unknown = sorted(set(self.capital.weights) - {p.id for p in self.pods})
-            if unknown:
-                raise ValueError(f"portfolio {self.id}: capital.weights names unknown pods: {', '.join(unknown)}")
+        problems = fixed_weight_problems(self.capital, traded_by(self.pods))
+        problems += self.capital_limits.problems([p.id for p in self.pods])
+        if problems:
+            raise ValueError(f"portfolio {self.id}: " + "; ".join(problems))
         return self
+
+
+def traded_by(pods: list[Pod]) -> dict[str, list[Traded]]:
+    """What fixed weights can name of each pod: its enabled schedules, strategies without their version."""
+    return {
+        p.id: [
+            Traded(schedule=s.id, strategy=s.strategy.partition("@")[0], profile=s.risk_profile)
+            for s in p.schedules
+            if s.enabled
+        ]
+        for p in pods
+    }

@@ -25,7 +25,7 @@ from operators.portfolio.portfolio_step import PortfolioStep
 from operators.strategy_evaluate.registry import default_registry
 from schemas.configuration import parse_configuration
 from schemas.decision import DecisionBody
-from schemas.messages import ControlCommand, Target
+from schemas.messages import ControlCommand, OverlayUpdate, Target
 
 HOUR = 3_600_000_000_000
 DAY = 24 * HOUR
@@ -48,6 +48,7 @@ def configuration(
     symbols: Iterable[str | Mapping[str, Any]] = ("AAA",),
     partitions: int = 1,
     portfolios: list[dict[str, Any]] | None = None,
+    overlay: bool = False,
     **portfolio: Any,
 ) -> dict[str, Any]:
     """A document of one portfolio without costs and heartbeats, unless given; lots of 0.01 unless given."""
@@ -56,7 +57,7 @@ def configuration(
     own = [{"id": "main", "pods": list(pods) or [pod("alpha")], **plain, **portfolio}]
     return {
         "time": {"cycle_seconds": 3600, "side_lag_seconds": 0},
-        "topics": {"market": {"partitions": partitions}, "control": {"partitions": 1}},
+        "topics": {"market": {"partitions": partitions}, "control": {}, **({"overlay": {}} if overlay else {})},
         "instruments": instruments,
         "portfolios": [{**plain, **p} for p in portfolios] if portfolios else own,
     }
@@ -76,6 +77,7 @@ class Row:
     wants: Wants
     degraded: frozenset[str]
     commands: list[ControlCommand]
+    overlays: list[OverlayUpdate] = field(default_factory=list)
 
 
 @dataclass
@@ -94,6 +96,7 @@ class Desk:
         self._counters = [0] * len(self.plan.groups)
         self._side_frames = 0
         self._waiting: list[ControlCommand] = []
+        self._updates: list[OverlayUpdate] = []
         self._ids = itertools.count(1)
         self._last = START
 
@@ -107,8 +110,10 @@ class Desk:
     ) -> DecisionBody | None:
         """Plays the next cycle (``hours`` later); answers with the first portfolio's decision of it, if any."""
         before = len(self.bodies.get(self.plan.portfolios[0].id, []))
-        waiting, self._waiting = self._waiting, []
-        self.play([Row(self._last + hours * HOUR, dict(prices or {}), wants or {}, frozenset(degraded), waiting)])
+        commands, self._waiting = self._waiting, []
+        overlays, self._updates = self._updates, []
+        cycle = self._last + hours * HOUR
+        self.play([Row(cycle, dict(prices or {}), wants or {}, frozenset(degraded), commands, overlays)])
         new = self.bodies.get(self.plan.portfolios[0].id, [])[before:]
         assert len(new) <= 1
         return decoded(new[0]) if new else None
@@ -122,6 +127,10 @@ class Desk:
         }  # fmt: skip
         self._waiting.append(ControlCommand(command=command, target=Target(scope=scope, name=name), **given))
 
+    def overlay(self, kind: str, portfolio: str = "main", **body: Any) -> None:
+        """Sends an overlay update that takes effect in the next cycle; needs ``overlay=True``."""
+        self._updates.append(OverlayUpdate(portfolio=portfolio, ts=0, kind=kind, body=body))  # type: ignore[arg-type]
+
     def play(self, rows: list[Row]) -> None:
         """Feeds rows as one frame for each upstream key."""
         self.rows += rows
@@ -133,6 +142,14 @@ class Desk:
             for n, command in enumerate(row.commands)
         ]
         self._to_all(SideFrame("control", 0, self._side_frames, rows[-1].cycle, messages))
+        if self.plan.configuration.topics.overlay is not None:
+            updates = [
+                SideMessage(row.cycle, "overlay", 0, (row.cycle - START) // HOUR * 1000 + n, False, update)
+                for row in rows
+                for n, update in enumerate(row.overlays)
+            ]
+            for portfolio in self.portfolios:
+                self._take(portfolio.step(SideFrame("overlay", 0, self._side_frames, rows[-1].cycle, updates)))
         for group in range(len(self.plan.groups)):
             self._to_group(self._frame(group, rows))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operators.compiled import compiled
-from operators.portfolio.ledger import EQUITY, Ledger, Rules, unit_value
+from operators.portfolio.ledger import CAPACITY, EQUITY, Ledger, Rules, unit_value
 from operators.risk_gate.guards.reduce_only import capped, reduced
 from schemas.reasons import Reason
 
@@ -22,21 +22,23 @@ def shorts_allowed(rules: Rules, symbol: int, base: float, target: float) -> tup
 
 
 @compiled
-def position_limit(rules: Rules, symbol: int, base: float, target: float) -> tuple[float, int]:
-    """|position| <= max_position units. What lots cannot count exactly (a price next to nothing) is no position."""
+def position_limit(ledger: Ledger, rules: Rules, symbol: int, base: float, target: float) -> tuple[float, int]:
+    """|position| <= max_position units, less what the regime takes. What lots cannot count exactly (a price next to
+    nothing) is no position."""
     if not abs(target) <= _MOST_LOTS * rules.lot[symbol]:
         return base, _POSITION
-    allowed = capped(base, target, rules.max_position)
+    allowed = capped(base, target, rules.max_position * ledger.room[CAPACITY])
     return allowed, _POSITION if allowed != target else 0
 
 
 @compiled
 def notional_limit(ledger: Ledger, rules: Rules, symbol: int, base: float, target: float) -> tuple[float, int]:
-    """|position| x unit value <= max_symbol_notional. An unknown value lets only reductions through."""
+    """|position| x unit value <= max_symbol_notional, less what the regime takes. An unknown value lets only reductions
+    through."""
     value = unit_value(ledger, rules, symbol)
     if not value > 0.0:
         return reduced(base, target), _NOTIONAL
-    allowed = capped(base, target, rules.max_notional / value)
+    allowed = capped(base, target, rules.max_notional * ledger.room[CAPACITY] / value)
     return allowed, _NOTIONAL if allowed != target else 0
 
 

@@ -1,0 +1,86 @@
+"""``weir capital show``, ``timeline`` and ``drift``: what became of a run's capital, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.console import Json, command, emit
+
+app = typer.Typer(help="Capital over the pods of a run: allocation, timeline, drift.", no_args_is_help=True)
+
+Out = Annotated[Path, typer.Option("--out", help="Folder of the run, or its journal file.")]
+Portfolio = Annotated[str | None, typer.Option("--portfolio", help="Needed where the run has several.")]
+
+
+@app.command("show")
+@command
+def show(out: Out = Path("demo-out"), portfolio: Portfolio = None, json: Json = False) -> None:
+    """Show the allocation in force: every step from the policy's weights to the fractions, and the reasons."""
+    from flows.report.capital import read_timeline
+    from flows.report.capital_view import reasons_tree, snapshot_document, steps_table
+
+    timeline = read_timeline(out, portfolio)
+    if json:
+        emit(snapshot_document(timeline), True)
+        return
+    from rich.console import Console
+
+    console = Console()
+    console.print(steps_table(timeline))
+    console.print(reasons_tree(timeline.snapshots[-1]))
+
+
+@app.command("timeline")
+@command
+def show_timeline(
+    out: Out = Path("demo-out"),
+    portfolio: Portfolio = None,
+    most: Annotated[int, typer.Option("--last", min=1, help="So many of the last allocations.")] = 20,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Write the whole timeline as a PNG.")] = None,
+    json: Json = False,
+) -> None:
+    """Show how capital moved between pods, and what moved it."""
+    from flows.report.capital import read_timeline
+    from flows.report.capital_view import timeline_document, timeline_table
+
+    timeline = read_timeline(out, portfolio)
+    if plot is not None:
+        from flows.report.capital_plot import write_capital_plot
+
+        write_capital_plot(timeline, plot)
+    if json:
+        snapshots = timeline_document(timeline)
+        emit(
+            {"portfolio": timeline.portfolio, "snapshots": snapshots, "plot": None if plot is None else str(plot)}, True
+        )
+        return
+    from rich.console import Console
+
+    Console().print(timeline_table(timeline, most))
+
+
+@app.command("drift")
+@command
+def show_drift(
+    out: Out = Path("demo-out"),
+    portfolio: Portfolio = None,
+    limit: Annotated[
+        float, typer.Option("--limit", min=0, help="Share of capital past which a drift is marked.")
+    ] = 0.10,
+    json: Json = False,
+) -> None:
+    """Show how far each pod's share has moved since the last allocation, and how much leverage it uses."""
+    from flows.report.capital import read_timeline
+    from flows.report.capital_view import drift_table, snapshot_document
+
+    timeline = read_timeline(out, portfolio)
+    if json:
+        document = snapshot_document(timeline)
+        emit({key: document[key] for key in ("portfolio", "cycle", "as_of", "drift", "leverage")}, True)
+        return
+    from rich.console import Console
+
+    Console().print(drift_table(timeline, limit))
