@@ -8,8 +8,8 @@ flat. Different horizons may disagree: that is what horizons are for.
 from __future__ import annotations
 
 import numpy as np
-from operators.compiled import compiled
 
+from operators.compiled import compiled
 from operators.frames import Float64, Int64
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from operators.compiled import compiled
 
 from operators.aggregate_intents.netting import net_symbol
+from operators.compiled import compiled
 from operators.frames import Bool, Float64, Int32, Int64
 from operators.pods.book import EQUITY, Book, BookRules, fill_due, mark, roll_day, size
 from schemas.reasons import Reason

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from operators.compiled import compiled
 
+from operators.compiled import compiled
 from operators.conversion import BASE_CURRENCY, NO_CONVERSION
 from operators.frames import Bool, Float64, Int64
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from operators.compiled import compiled
 
+from operators.compiled import compiled
 from operators.frames import Float64
 from operators.portfolio.ledger import CASH, Ledger, Rules, conversion_rate, units_of
 

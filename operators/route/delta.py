@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from operators.compiled import compiled
 
 #: A delta this close below a whole number of lots counts as whole: what a float division may lose.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from operators.compiled import compiled
-
 from operators.portfolio.ledger import EQUITY, Ledger, Rules, unit_value, units_of
 from operators.risk_gate.guards.reduce_only import capped
 from schemas.reasons import Reason

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from operators.compiled import compiled
 
+from operators.compiled import compiled
 from operators.portfolio.ledger import Ledger, Rules, conversion_rate
 from operators.risk_gate.guards.reduce_only import reduced
 from schemas.reasons import Reason

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from operators.compiled import compiled
-
 from operators.portfolio.ledger import HALTED, REDUCING, TRADING, Ledger
 from operators.risk_gate.guards.reduce_only import reduced
 from schemas.reasons import Reason
