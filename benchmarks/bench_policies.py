@@ -1,7 +1,7 @@
 """``python -m benchmarks.bench_policies``: capital policies, and equal risk beside SLSQP and, where installed, skfolio.
 
-Milliseconds of CPU for one answer, the median of several; the last line is one JSON object. Budgets: equal risk contributions
-of 200 assets below 20 ms, every other policy below 1 ms for 50 pods.
+Milliseconds of CPU for one answer, the median of several; the last line is one JSON object. Budgets: equal risk
+contributions of 200 assets below 20 ms, every other policy below 1 ms for 50 pods.
 """
 
 from __future__ import annotations
