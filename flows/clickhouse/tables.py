@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from flows.clickhouse.allocations import AllocationColumns
 from schemas.canonical import canonical_json
 from schemas.decision import DecisionBody, Envelope
 
@@ -182,6 +183,7 @@ class Batch:
         self._children = [_ChildColumns(child) for child in CHILDREN]
         self._transition_counts: list[int] = []
         self._transitions: list[list[Any]] = [[] for _ in _TRANSITION]
+        self._allocations = AllocationColumns()
         self._cancel_counts: list[int] = []
         self._cancels: list[list[Any]] = [[] for _ in _CANCEL]
 
@@ -209,6 +211,7 @@ class Batch:
             self._inputs += row
         for child in self._children:
             child.add(body)
+        self._allocations.add(body)
         self._add_transitions(body.transitions or [])
         self._cancel_counts.append(len(body.cancels or ()))
         for cancel in body.cancels or ():
@@ -232,6 +235,9 @@ class Batch:
         tables: list[tuple[str, pa.Table]] = []
         for part in self._children:
             tables.append((part.child.table, pa.table({**keys.repeated(part.counts), **part.arrays()})))
+        tables.append(
+            ("allocation_rows", pa.table({**keys.repeated(self._allocations.counts), **self._allocations.arrays()}))
+        )
         columns = keys.repeated(self._transition_counts)
         for name, values in zip(_TRANSITION, self._transitions, strict=True):
             columns[name] = pa.array(values, _BYTES if name == "body" else _TEXT)

@@ -60,7 +60,7 @@ class AllocationSnapshot:
 
     def step(self, name: str) -> dict[str, Any]:
         """A step of the trace; empty where the policy was not asked."""
-        return next((step for step in self.trace["steps"] if step["step"] == name), {})
+        return next((step for step in self.trace.get("steps", []) if step["step"] == name), {})
 
 
 def compute_drift(fractions: dict[str, float], anchor: dict[str, float], equity: dict[str, float]) -> list[PodDrift]:

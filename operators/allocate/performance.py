@@ -17,8 +17,8 @@ def deviation(returns: Float64) -> float | None:
     count = len(returns)
     if count < 2:
         return None
-    mean = math.fsum(returns) / count
-    return math.sqrt(math.fsum((r - mean) ** 2 for r in returns.tolist()) / (count - 1))
+    centred = returns - math.fsum(returns.tolist()) / count
+    return math.sqrt(math.fsum((centred * centred).tolist()) / (count - 1))
 
 
 def sharpe(returns: Float64, periods_per_year: float) -> float | None:
@@ -26,7 +26,7 @@ def sharpe(returns: Float64, periods_per_year: float) -> float | None:
     spread = deviation(returns)
     if spread is None or spread < _NO_DEVIATION:
         return None
-    return math.fsum(returns) / len(returns) / spread * math.sqrt(periods_per_year)
+    return math.fsum(returns.tolist()) / len(returns) / spread * math.sqrt(periods_per_year)
 
 
 def sharpe_error(ratio: float, count: int) -> float:
@@ -61,18 +61,10 @@ def max_drawdown(returns: Float64) -> float:
 def calmar(returns: Float64, periods_per_year: float) -> float | None:
     """mean·P / maximum drawdown; None without a drawdown."""
     fall = max_drawdown(returns)
-    return math.fsum(returns) / len(returns) * periods_per_year / fall if fall > 0.0 else None
+    return math.fsum(returns.tolist()) / len(returns) * periods_per_year / fall if fall > 0.0 else None
 
 
 def win_rate(returns: Float64) -> float | None:
     """Share of days with a gain among those with a gain or loss."""
     moved = int(np.count_nonzero(returns))
     return int(np.count_nonzero(returns > 0.0)) / moved if moved else None
-
-
-def win_loss_ratio(returns: Float64) -> float | None:
-    """Mean gain over mean loss, the odds of a day; None without both."""
-    gains, losses = returns[returns > 0.0], returns[returns < 0.0]
-    if not len(gains) or not len(losses):
-        return None
-    return (math.fsum(gains) / len(gains)) / (-math.fsum(losses) / len(losses))

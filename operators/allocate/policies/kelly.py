@@ -14,30 +14,29 @@ from typing import Any
 import numpy as np
 
 from operators.allocate.kelly_criterion import bet_fraction, growth, long_only_fractions
-from operators.allocate.performance import win_loss_ratio, win_rate
-from operators.allocate.policies.inputs import Context, PodView, PolicyAnswer, PolicyInputs
+from operators.allocate.policies.inputs import Context, PolicyAnswer, PolicyInputs
 from operators.allocate.policies.risk_parity import known_moments, risk_parity_of
-from operators.allocate.policies.unknown import return_matrix
 from operators.frames import Bool, Float64
 from schemas.configuration.capital import Kelly
 from schemas.reasons import Reason
+
+_RIDGE = 1e-10
 
 
 def kelly(policy: Kelly, inputs: PolicyInputs, _context: Context) -> PolicyAnswer:
     """Fractional Kelly among the known pods, blended with risk parity while they are young; all μ ≤ 0 or nothing known
     is risk parity."""
-    known, matrix = known_moments(policy, inputs)
+    known, returns, matrix = known_moments(policy, inputs)
     parity = risk_parity_of(policy, inputs, known, matrix)
     if not known.any():
         return PolicyAnswer(parity.weights, {**parity.why, "fallback": "risk_parity"})
-    returns = return_matrix(inputs, known, policy.lookback_days, policy.min_returns)
     plain = returns.mean(axis=0)
     means, shrinkage = shrunk_means(plain, matrix, len(returns), policy.mean_shrinkage)
     names = [name for name, is_known in zip(inputs.names, known.tolist(), strict=True) if is_known]
     why: dict[str, Any] = {
         "mean": dict(zip(names, means.tolist(), strict=True)),
         "mean_shrinkage": shrinkage,
-        "bet_fraction": {p.id: _bet(p) for p in inputs.pods},
+        "bet_fraction": dict(zip(names, _bets(returns), strict=True)),
         "parts": {"risk_parity": inputs.by_pod(parity.weights)},
     }
     if not (means > 0.0).any():
@@ -54,14 +53,14 @@ def shrunk_means(means: Float64, matrix: Float64, days: int, intensity: float | 
 
     The target is the mean μ0 of the minimum-variance portfolio; intensity (n+2) / (n+2 + T(μ−μ0)'Σ⁻¹(μ−μ0)).
     """
-    inverse = np.linalg.pinv(matrix, hermitian=True)
-    ones = np.ones(len(means))
-    weight = float(ones @ inverse @ ones)
-    target = float(ones @ inverse @ means) / weight if weight > 0.0 else float(means.mean())
+    # A trace of the mean variance on the diagonal makes a singular covariance solvable, and changes no other.
+    regular = matrix + np.eye(len(means)) * (_RIDGE * float(np.diag(matrix).mean()))
+    one, mean = np.linalg.solve(regular, np.column_stack([np.ones(len(means)), means])).T
+    target = float(mean.sum() / one.sum())
     if intensity is None:
-        gap = means - target
         count = len(means) + 2
-        intensity = count / (count + days * max(0.0, float(gap @ inverse @ gap)))
+        distance = float(means @ mean) - 2.0 * target * float(mean.sum()) + target**2 * float(one.sum())
+        intensity = count / (count + days * max(0.0, distance))
     shrunk: Float64 = (1.0 - intensity) * means + intensity * target
     return shrunk, intensity
 
@@ -84,7 +83,12 @@ def _blend(policy: Kelly, inputs: PolicyInputs, known: Bool, kelly_part: Float64
     return weights / max(1.0, math.fsum(weights))
 
 
-def _bet(pod: PodView) -> float | None:
-    """The pod's days taken as bets: Kelly's binary fraction, for comparison."""
-    chance, odds = win_rate(pod.returns), win_loss_ratio(pod.returns)
-    return None if chance is None or odds is None else bet_fraction(chance, odds)
+def _bets(returns: Float64) -> list[float | None]:
+    """Kelly's binary fraction of each column's days taken as bets, for comparison: the chance of a gain at the odds of
+    mean gain over mean loss. None without gains or losses."""
+    gains, losses = (returns > 0.0).sum(axis=0), (returns < 0.0).sum(axis=0)
+    gained, lost = np.maximum(returns, 0.0).sum(axis=0), -np.minimum(returns, 0.0).sum(axis=0)
+    return [
+        bet_fraction(won / (won + missed), (gain / won) / (loss / missed)) if won and missed else None
+        for won, missed, gain, loss in zip(gains.tolist(), losses.tolist(), gained.tolist(), lost.tolist(), strict=True)
+    ]

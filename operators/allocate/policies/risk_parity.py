@@ -23,17 +23,17 @@ from schemas.configuration.capital import Moments, RiskParity
 
 def risk_parity(policy: RiskParity, inputs: PolicyInputs, _context: Context) -> PolicyAnswer:
     """Equal risk contributions among the known pods; an unknown one gets 1/n."""
-    known, matrix = known_moments(policy, inputs)
+    known, _, matrix = known_moments(policy, inputs)
     return risk_parity_of(policy, inputs, known, matrix)
 
 
-def known_moments(policy: Moments, inputs: PolicyInputs) -> tuple[Bool, Float64]:
-    """Which pods are known, and their covariance [n, n] of daily returns."""
+def known_moments(policy: Moments, inputs: PolicyInputs) -> tuple[Bool, Float64, Float64]:
+    """Which pods are known, their daily returns [T, n] side by side, and the covariance [n, n] of these."""
     known = np.array([known_returns(pod, policy) is not None for pod in inputs.pods])
     if not known.any():
-        return known, np.empty((0, 0))
+        return known, np.empty((0, 0)), np.empty((0, 0))
     returns = return_matrix(inputs, known, policy.lookback_days, policy.min_returns)
-    return known, covariance(returns, policy.covariance, policy.ewma_decay)
+    return known, returns, covariance(returns, policy.covariance, policy.ewma_decay)
 
 
 def risk_parity_of(policy: Moments, inputs: PolicyInputs, known: Bool, matrix: Float64) -> PolicyAnswer:

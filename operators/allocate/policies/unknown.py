@@ -18,7 +18,7 @@ def known_returns(pod: PodView, rule: History) -> Float64 | None:
     """The returns of the lookback; None with fewer than ``min_returns``, without a position in all of it, or when one
     is not finite."""
     returns = pod.returns[-rule.lookback_days :]
-    if len(returns) < rule.min_returns or not np.isfinite(returns).all() or not np.any(returns):
+    if len(returns) < rule.min_returns or not np.isfinite(returns).all() or not returns.any():
         return None
     return returns
 
@@ -39,6 +39,9 @@ def return_matrix(inputs: PolicyInputs, known: Bool, lookback: int, fewest: int)
     ``fewest`` days are shared, the pods' last returns are set side by side by count.
     """
     pods = [pod for pod, is_known in zip(inputs.pods, known.tolist(), strict=True) if is_known]
+    first_days = pods[0].days
+    if all(len(pod.returns) == len(first_days) and np.array_equal(pod.days, first_days) for pod in pods):
+        return np.column_stack([pod.returns[-lookback:] for pod in pods])
     if all(len(pod.days) == len(pod.returns) for pod in pods):
         first = max(int(pod.days[0]) for pod in pods)
         calendar = np.unique(np.concatenate([pod.days for pod in pods]))

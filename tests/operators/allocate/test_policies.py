@@ -95,7 +95,7 @@ class TestRiskParity:
     @pytest.mark.parametrize("estimate", ["ledoit_wolf", "sample", "ewma", "diagonal"])
     def test_every_pod_contributes_alike(self, estimate: str) -> None:
         answer = ask("risk_parity", self.INPUTS, covariance=estimate)
-        known, matrix = known_moments(RiskParity(covariance=estimate), self.INPUTS)  # type: ignore[arg-type]
+        known, _, matrix = known_moments(RiskParity(covariance=estimate), self.INPUTS)  # type: ignore[arg-type]
         assert known.all()
         assert risk_shares(matrix, answer.weights) == pytest.approx([0.2] * 5, abs=1e-9)
         assert math.fsum(answer.weights) == pytest.approx(1.0)

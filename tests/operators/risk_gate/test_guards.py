@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from operators.portfolio.ledger import (
     ACTIVE,
+    CAPACITY,
     EQUITY,
     HALTED,
     REDUCING,
@@ -154,13 +155,20 @@ class TestEquityAndShorts:
 class TestLimits:
     def test_position(self) -> None:
         five = rules(max_position=5.0)
-        assert position_limit.py_func(five, 0, 0.0, 4.0) == (4.0, 0)
-        assert position_limit.py_func(five, 0, 0.0, -9.0) == (-5.0, Reason.GUARD_POSITION_LIMIT)
-        assert position_limit.py_func(five, 0, -5.0, 9.0) == (5.0, Reason.GUARD_POSITION_LIMIT)
+        assert position_limit.py_func(ledger(), five, 0, 0.0, 4.0) == (4.0, 0)
+        assert position_limit.py_func(ledger(), five, 0, 0.0, -9.0) == (-5.0, Reason.GUARD_POSITION_LIMIT)
+        assert position_limit.py_func(ledger(), five, 0, -5.0, 9.0) == (5.0, Reason.GUARD_POSITION_LIMIT)
+
+    def test_the_regimes_capacity_scales_caps_per_symbol(self) -> None:
+        half = ledger()
+        half.room[CAPACITY] = 0.5
+        assert position_limit.py_func(half, rules(max_position=4.0), 0, 0.0, 9.0)[0] == 2.0
+        assert notional_limit.py_func(half, rules(max_notional=1000.0), 0, 0.0, 9.0)[0] == 5.0
+        assert position_limit.py_func(half, RULES, 0, 0.0, 9.0) == (9.0, 0)
 
     @pytest.mark.parametrize("target", [1e300, float("inf"), -float("inf"), NAN])
     def test_what_lots_cannot_count_is_no_position(self, target: float) -> None:
-        assert position_limit.py_func(RULES, 0, 0.0, target) == (0.0, Reason.GUARD_POSITION_LIMIT)
+        assert position_limit.py_func(ledger(), RULES, 0, 0.0, target) == (0.0, Reason.GUARD_POSITION_LIMIT)
 
     def test_notional(self) -> None:
         thousand = rules(max_notional=1000.0)
