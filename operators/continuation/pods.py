@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,9 @@ def continue_pod(numbers: Numbers, stopped: Stopped, old: int, new: int, told: F
         "book": book,
         "standing": standing,
         "withdrawn": withdrawn if told is not None else saved["withdrawn"],
+        "rolling": saved["rolling"],
+        # Ranks compare the pod's assets with each other: with other assets they begin anew.
+        "assets": saved["assets"] if saved["symbols"] == fresh["symbols"] else fresh["assets"],
     }
 
 
@@ -154,20 +158,14 @@ def continue_frame(numbers: Numbers, frame: PodFrame, changed: bool) -> PodFrame
         if name == "clips":
             columns["pod"] = np.full(int(kept.sum()), pod, np.int32)
         moved[name] = type(table)(**columns)
-    return PodFrame(
+    return replace(
+        frame,
         pod=pod,
-        counter=frame.counter,
-        after_cycle=frame.after_cycle,
-        to_cycle=frame.to_cycle,
         changes=moved["changes"],
         clips=moved["clips"],
         intents=intents,
         intent_weight=frame.intent_weight[rows],
         events=numbers.events(frame.events),
-        book_cycle=frame.book_cycle,
-        book_equity=frame.book_equity,
-        daily_cycle=frame.daily_cycle,
-        daily_return=frame.daily_return,
     )
 
 

@@ -46,7 +46,8 @@ def continue_portfolio(
         "prices": waiting_prices(numbers, stopped, saved["prices"], own.groups),
         "waiting": [f for f in frames if f is not None],
         "inbox": inbox_after(saved["inbox"], saved["cycle"]),
-        "capital": _capital(saved["capital"], fresh["capital"], pods, anew),
+        "capital": _capital(numbers, stopped, index, saved["capital"], fresh["capital"], pods, anew),
+        "lifecycles": _lifecycles(saved["lifecycles"], fresh["lifecycles"], pods),
         "ledger": _ledger(saved["ledger"], fresh["ledger"], pods, symbols),
         "control": saved["control"],
         "writer": _writer(saved["writer"], symbols),
@@ -90,18 +91,58 @@ def _waits(numbers: Numbers, stopped: Stopped, index: int, saved: Snapshot) -> W
     return waits | side_waits(numbers, stopped, own)
 
 
-def _capital(saved: Snapshot, fresh: Snapshot, pods: np.ndarray, anew: bool) -> Snapshot:
-    returns = [list(r) for r in fresh["returns"]]
-    for old, new in enumerate(pods.tolist()):
-        if new != GONE:
-            returns[new] = list(saved["returns"][old])
+def _capital(
+    numbers: Numbers, stopped: Stopped, index: int, saved: Snapshot, fresh: Snapshot, pods: np.ndarray, anew: bool
+) -> Snapshot:
+    """Capital goes on pod by pod; where it is computed ``anew``, by the new document's policy."""
+    forced, *flags = saved["flags"]
+    by_policy = fresh if anew else saved
     return {
-        "fractions": _by_pod(fresh["fractions"], saved["fractions"], pods),
-        "anchor": _by_pod(fresh["anchor"], saved["anchor"], pods),
-        "last": saved["last"],
-        "forced": saved["forced"] or anew,
-        "returns": returns,
+        **{name: _by_pod(fresh[name], saved[name], pods) for name in ("fractions", "base", "anchor")},
+        **{name: by_policy[name] for name in ("interval", "policy", "memory")},
+        **{name: saved[name] for name in ("last", "regime", "room", "governor")},
+        "flags": (forced or anew, *flags),
+        "states": _each_pod(fresh["states"], saved["states"], pods),
+        "histories": _each_pod(fresh["histories"], saved["histories"], pods),
+        "signals": _signals(numbers, stopped, index, saved["signals"], fresh["signals"]),
     }
+
+
+def _signals(numbers: Numbers, stopped: Stopped, index: int, saved: Snapshot, fresh: Snapshot) -> Snapshot:
+    """Standing signals of the (schedule, symbol) pairs that go on."""
+    plan = numbers.plan
+    own = plan.portfolios[index]
+    rows = {s: n for n, s in enumerate(s for p in own.pods for s in plan.pods[p].schedules)}
+    places = _places(
+        stopped.steps.portfolios[index]["symbols"], [plan.symbols[s] for s in own.symbols.tolist()]
+    )  # fmt: skip
+    here = np.flatnonzero(places != GONE)
+    first = sum(len(stopped.steps.pods[n]["schedules"]) for n in range(_first_pod(stopped, index)))
+    moved = {name: table.copy() for name, table in fresh.items()}
+    for name, table in saved.items():
+        for row in range(len(table)):
+            number = int(numbers.schedules[first + row])
+            if number != GONE and number in rows:
+                moved[name][rows[number], places[here]] = table[row, here]
+    return moved
+
+
+def _first_pod(stopped: Stopped, index: int) -> int:
+    return sum(len(stopped.steps.portfolios[n]["pods"]) for n in range(index))
+
+
+def _each_pod(fresh: list[Any], saved: list[Any], pods: np.ndarray) -> list[Any]:
+    """A list with an entry for each pod; what is being wound up may have none."""
+    found = list(fresh)
+    for entry, new in zip(saved, pods.tolist(), strict=False):
+        if new != GONE and new < len(found):
+            found[new] = entry
+    return found
+
+
+def _lifecycles(saved: Snapshot, fresh: Snapshot, pods: np.ndarray) -> Snapshot:
+    moved = {name: _each_pod(fresh[name], saved[name], pods) for name in ("states", "since", "records")}
+    return {**saved, **moved}
 
 
 def _ledger(saved: Snapshot, fresh: Snapshot, pods: np.ndarray, symbols: np.ndarray) -> Snapshot:

@@ -92,7 +92,8 @@ class PodStep:
         self._withdrawn: list[tuple[int, float]] | None = None
         # Compiled code is loaded before the first cycle: it would hold that one up.
         nothing = self._prices.take(BEGINNING, np.empty(0, np.int64))
-        self._run_rows(nothing, 0, 0, self._rows(no_intents(plan.feature_width), nothing.cycles), self._untouched)
+        rows = self._rows(no_intents(plan.feature_width), nothing.cycles)
+        self._run_rows(nothing, 0, 0, rows, self._untouched, self._no_moves)
 
     # ------------------------------------------------------------ step
     def step(self, frame: GroupFrame | SideFrame) -> PodFrame | None:
