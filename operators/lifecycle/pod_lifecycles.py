@@ -22,11 +22,13 @@ class PodLifecycles:
         configuration = plan.portfolios[portfolio].configuration
         self._pods = [plan.pods[p].id for p in plan.portfolios[portfolio].pods]
         settings = {pod.id: pod for pod in configuration.pods}
+        # A pod that is being wound up is in no configuration any more: nobody judges it.
+        configured = [settings.get(pod) for pod in self._pods]
         self._rules: list[Lifecycle | None] = [
-            None if isinstance(rules := settings[pod].lifecycle, str) else rules for pod in self._pods
+            None if pod is None or isinstance(pod.lifecycle, str) else pod.lifecycle for pod in configured
         ]
         self._periods = configuration.periods_per_year
-        self._states: list[str] = [settings[pod].initial_state for pod in self._pods]
+        self._states: list[str] = [RETIRED if pod is None else pod.initial_state for pod in configured]
         self._since = [BEGINNING] * len(self._pods)
         self._began = BEGINNING
         self._records = [PodRecord() for _ in self._pods]
