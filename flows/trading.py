@@ -40,6 +40,12 @@ from operators.side.side_step import SideStep
 from operators.strategy_evaluate.registry import default_registry
 
 _SIDE_TOPICS = ("control", "fills", "overlay", "signals")
+#: Which stages read a side topic, by the beginning of their keys.
+_READERS: dict[str, tuple[str, ...]] = {
+    "control": ("pod-", "portfolio-"),
+    "fills": ("portfolio-",),
+    "overlay": ("portfolio-",),
+}
 _BEAT = Beat("step")
 
 
@@ -98,13 +104,10 @@ class _Fan:
         """``item`` for every pod and portfolio that waits for the key group."""
         return [(key, (number, item)) for key, number in self._groups[group]]
 
-    def side(self, topic: str, item: SideFrame | Beat) -> list[Routed]:
-        """A side partition's ``item`` for those who hear its topic, a beat for the other pods and portfolios."""
-        if topic == "control":
-            return [(key, (number, item)) for key, number in self.everyone]
-        hears = topic == "overlay"
+    def side(self, topic: str, item: Any) -> list[Routed]:
+        """``item`` of a side topic for whoever reads it, and a beat for the others."""
         return [
-            (key, (number, item if hears and key.startswith("portfolio-") else _BEAT)) for key, number in self.everyone
+            (key, (number, item if key.startswith(_READERS.get(topic, ())) else _BEAT)) for key, number in self.everyone
         ]
 
 
@@ -189,7 +192,8 @@ def _side_run(topic: str, fan: _Fan, measure: FlowMeasurements) -> Callable[[Sid
             frame, letters = step.step(block)
         measure.side(block)
         measure.letters(letters)
-        return [_letter(topic, partition, letters), *fan.side(topic, _BEAT if frame is None else frame)]
+        item: SideFrame | Beat = frame if frame is not None else _BEAT
+        return [_letter(topic, partition, letters), *fan.side(topic, item)]
 
     return run
 

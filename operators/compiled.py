@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit
 
@@ -18,4 +18,5 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     arrays that its caller owns and allocates none, which compilation without numba's runtime enforces: with it, every
     call would count a reference to each of the dozens of arrays that it is passed, four fifths of the time.
     """
-    return cast(Callable[P, R], njit(cache=True, error_model="numpy", _nrt=False)(function))
+    compile_it: Any = njit
+    return cast(Callable[P, R], compile_it(cache=True, error_model="numpy", _nrt=False)(function))

@@ -47,7 +47,8 @@ class RegimeState:
 
     def __init__(self, rules: Regime | None) -> None:
         self._rules = rules
-        self._label, self._posterior, self._state = "", None, "elevated"
+        self._label, self._state = "", "elevated"
+        self._posterior: float | None = None
         self._at = BEGINNING
 
     def note(self, body: dict[str, Any], effective: int) -> str | None:

@@ -135,7 +135,8 @@ class PodStep:
         begin, end = np.searchsorted(rows.row, (first, last)).tolist()
         if first > 0 or end < len(rows.row):
             cut = slice(begin, end)
-            rows = IntentRows(rows.row[cut] - first, *(column[cut] for column in rows[1:]))
+            columns = {name: column[cut] for name, column in rows._asdict().items()}
+            rows = IntentRows(**columns)._replace(row=rows.row[cut] - first)
         out = pod_output(last - first, len(touched), end - begin)
         run_block(
             self._book, self._book_rules, self._standing, self._horizon, self._pod.max_leverage,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from operators.aggregate_intents.offset import offset_ratio
@@ -17,55 +15,26 @@ from operators.allocate.targets import (
     weight_after_scale,
 )
 from operators.compiled import compiled
-from operators.frames import Bool, Float64, Int32, Int64
+from operators.frames import Bool, Float64
 from operators.portfolio.cycle_output import (
-    CANCELS,
     FILLS,
-    ORDERS,
     RUN_CYCLES,
     TARGETS,
+    Changes,
     CycleOutput,
+    Prices,
     clip,
     has_room,
-    tell,
     tell_envelope,
-    was_told,
 )
-from operators.portfolio.fills import book_fill, cross_internally, fill_price, share_order
-from operators.portfolio.ledger import EQUITY, HALTED, TRADING, Ledger, Rules, mark_to_market, unit_value, units_of
-from operators.risk_gate.chain import allow, reduces
-from operators.risk_gate.guards.gross_exposure import gross_with_pending, worst_exposure
-from operators.risk_gate.guards.market_data import is_stale
-from operators.route.delta import delta_lots
+from operators.portfolio.fills import book_fill, fill_price
+from operators.portfolio.ledger import EQUITY, Ledger, Rules, mark_to_market, unit_value
+from operators.portfolio.profit import pods_profit
+from operators.portfolio.routing import route_all
 from schemas.reasons import Reason
 
 _PORTFOLIO_GROSS = int(Reason.LEVERAGE_PORTFOLIO_GROSS)
 _NO_PRICE = int(Reason.GUARD_NO_PRICE)
-_BELOW_LOT = int(Reason.ROUTE_BELOW_LOT)
-_BELOW_NOTIONAL = int(Reason.ROUTE_BELOW_MIN_NOTIONAL)
-_LAST_GOOD = int(Reason.GUARD_LAST_GOOD_PRICE)
-
-#: A standing cut whose room moved with the price alone is traded again only past this part of the target.
-_RETRY = 0.1
-
-
-class Changes(NamedTuple):
-    """Pod targets that changed, by cycle row: pod and symbol within the portfolio, weight at pod capital."""
-
-    row: Int64
-    pod: Int32
-    symbol: Int32
-    weight: Float64
-
-
-class Prices(NamedTuple):
-    """A block's prices, [C, S]; see PriceBlock."""
-
-    cycles: Int64
-    open: Float64
-    close: Float64
-    fresh: Bool
-    degraded: Bool
 
 
 @compiled
@@ -147,99 +116,6 @@ def _drift(ledger: Ledger, rules: Rules, fresh: Bool, out: CycleOutput) -> None:
 
 
 @compiled
-def _target(ledger: Ledger, symbol: int) -> float:
-    total = 0.0
-    for p in range(len(ledger.fraction)):
-        total += ledger.units[p, symbol]
-    return total
-
-
-@compiled
-def _order(ledger: Ledger, out: CycleOutput, symbol: int, lots: int, approved: float) -> None:
-    n = out.counts[ORDERS]
-    out.order_symbol[n] = symbol
-    out.order_lots[n] = lots
-    out.order_approved[n] = approved
-    out.order_position[n] = ledger.position[symbol]
-    out.order_pending[n] = ledger.pending[symbol]
-    out.order_price[n] = ledger.last[symbol]
-    share_order(ledger, symbol, lots, out.order_share[n])
-    out.counts[ORDERS] = n + 1
-    ledger.pending[symbol] += lots
-
-
-@compiled
-def _route(
-    ledger: Ledger, rules: Rules, cycle: int, symbol: int, gross: float, out: CycleOutput, part: Float64
-) -> float:
-    """Guards and routes one dirty symbol; returns the gross exposure with what it reserved."""
-    base_lots = ledger.position[symbol] + ledger.pending[symbol]
-    base = units_of(base_lots, rules.lot[symbol])
-    target = _target(ledger, symbol)
-    before = worst_exposure(ledger, rules, symbol)
-    allowed, reason = allow(ledger, rules, cycle, symbol, base, target, gross)
-    lots = delta_lots(allowed, base_lots, rules.lot[symbol])
-    # A cut target stays dirty: it is tried again when the guard lets go.
-    ledger.dirty[symbol] = reason != 0
-    notional = abs(units_of(lots, rules.lot[symbol])) * unit_value(ledger, rules, symbol)
-    goes = lots != 0 and not notional < rules.min_notional[symbol]
-    if reason == 0:
-        ledger.told_reason[symbol] = 0
-    elif not was_told(ledger, symbol, reason, target) or (goes and abs(allowed - base) > _RETRY * abs(target)):
-        tell(ledger, out, symbol, reason, target, allowed)
-    else:
-        goes = False
-    if not goes:
-        if ledger.state[TRADING] != HALTED and not ledger.stopped[symbol]:
-            cross_internally(ledger, rules, symbol, part)
-        if reason == 0 and abs(allowed - base) > 1e-9 * rules.lot[symbol]:
-            tell(ledger, out, symbol, _BELOW_LOT if lots == 0 else _BELOW_NOTIONAL, target, base)
-        return gross
-    if reduces(base, allowed) and is_stale(ledger, rules, cycle, symbol):
-        clip(out, symbol, _LAST_GOOD, allowed, allowed, True)
-    if base_lots != 0 and (base_lots > 0) != (base_lots + lots > 0) and base_lots + lots != 0:
-        # An order through zero is split: the first part closes, the second opens.
-        _order(ledger, out, symbol, -base_lots, 0.0)
-        _order(ledger, out, symbol, lots + base_lots, allowed)
-    else:
-        _order(ledger, out, symbol, lots, allowed)
-    return gross + worst_exposure(ledger, rules, symbol) - before
-
-
-@compiled
-def _cancel_opposite(ledger: Ledger, rules: Rules, symbol: int, out: CycleOutput) -> None:
-    """An opposite delta cancels what is open first: it must not fill on the way to a target that fell."""
-    open_lots = ledger.position[symbol] + ledger.pending[symbol]
-    lots = delta_lots(_target(ledger, symbol), open_lots, rules.lot[symbol])
-    if (lots < 0 and ledger.pending[symbol] > 0) or (lots > 0 and ledger.pending[symbol] < 0):
-        ledger.pending[symbol] = 0
-        out.cancel_symbol[out.counts[CANCELS]] = symbol
-        out.counts[CANCELS] += 1
-
-
-@compiled
-def _route_all(ledger: Ledger, rules: Rules, cycle: int, out: CycleOutput, part: Float64) -> None:
-    """Order of service: reducing first, then symbol. What is open is waited for unless the target turned against it."""
-    dirty, pending, position = ledger.dirty, ledger.pending, ledger.position
-    any_due = False
-    for s in range(len(dirty)):
-        if dirty[s]:
-            if pending[s] != 0:
-                _cancel_opposite(ledger, rules, s, out)
-            any_due = any_due or pending[s] == 0
-    if not any_due:
-        return
-    gross = gross_with_pending(ledger, rules)
-    for pass_reducing in (True, False):
-        for s in range(len(dirty)):
-            if not dirty[s] or pending[s] != 0:
-                continue
-            base = units_of(position[s], rules.lot[s])
-            if reduces(base, _target(ledger, s)) == pass_reducing:
-                gross = _route(ledger, rules, cycle, s, gross, out, part)
-
-
-@compiled
 def _take_changes(ledger: Ledger, changes: Changes, row: int, at: int, out: CycleOutput) -> int:
     """The pods' new weights of a cycle; returns the first row of ``changes`` after it."""
     while at < len(changes.row) and changes.row[at] == row:
@@ -262,7 +138,6 @@ def run_cycles(
     at: int,
     refraction: bool,
     out: CycleOutput,
-    part: Float64,
 ) -> tuple[int, int]:
     """Runs cycles ``first`` .. ``last`` - 1, or as many as there is room for in ``out``.
 
@@ -275,7 +150,8 @@ def run_cycles(
         if not has_room(out):
             return row, at
         cycle = prices.cycles[row]
-        _fill_open_orders(ledger, rules, prices.open[row], prices.close[row], prices.fresh[row], out)
+        if rules.internal:
+            _fill_open_orders(ledger, rules, prices.open[row], prices.close[row], prices.fresh[row], out)
         mark_to_market(ledger, rules, cycle, prices.close[row], prices.fresh[row], prices.degraded[row])
         any_touched = refraction and row == first
         out.touched[:] = any_touched
@@ -283,7 +159,7 @@ def run_cycles(
         if any_touched or at > begin:
             _retarget_changed(ledger, rules, out)
         _drift(ledger, rules, prices.fresh[row], out)
-        _route_all(ledger, rules, cycle, out, part)
+        route_all(ledger, rules, cycle, out)
         for n in range(begin, at):
             out.change[changes.pod[n], changes.symbol[n]] = -1
         has_targets = out.counts[TARGETS] > (out.ends[row - first - 1, TARGETS] if row > first else 0)
@@ -292,4 +168,5 @@ def run_cycles(
             out.ends[row - first, n] = out.counts[n]
         for n in range(len(ledger.scalars)):
             out.scalars[row - first, n] = ledger.scalars[n]
+        pods_profit(ledger, rules, out.profit[row - first])
     return last, at

@@ -1,4 +1,4 @@
-"""What a run of cycles writes: its tables, and the rows of cuts in them."""
+"""The tables that a portfolio's compiled pass fills: one row for everything that happened (spec 6, 7, 8)."""
 
 from __future__ import annotations
 
@@ -21,16 +21,37 @@ FILLS, TARGETS, CLIPS, ORDERS, CANCELS = range(5)
 RUN_CYCLES, _ROOM_CYCLES = 256, 4
 
 
+class Changes(NamedTuple):
+    """Pod targets that changed, by cycle row: pod and symbol within the portfolio, weight at pod capital."""
+
+    row: Int64
+    pod: Int32
+    symbol: Int32
+    weight: Float64
+
+
+class Prices(NamedTuple):
+    """A block's prices, [C, S]; see PriceBlock."""
+
+    cycles: Int64
+    open: Float64
+    close: Float64
+    fresh: Bool
+    degraded: Bool
+
+
 class CycleOutput(NamedTuple):
     """What a run of cycles did, table by table; the first ``counts[...]`` rows are valid.
 
     Attributes:
         counts: [5] rows of each table. Of each cycle of the run: ends [R, 5] the counts after it, scalars [R, 4] of the
             ledger, offset [R] how far the pods offset each other, -1 in a cycle without new targets.
-        fill_symbol, fill_lots, fill_price, fill_fee: fills; fill_part [n, P] each pod's units.
+        profit: [R, 3, P] realised, unrealised and fees of each pod after each cycle of the run.
+        fill_symbol, fill_lots, fill_price, fill_fee: fills; fill_part [n, P] each pod's units. Zero lots are what pods
+            traded among each other.
         target_pod, target_symbol: pods' targets that changed, with the pod's weight and units; target_change is the row
             of ``Changes`` that it came from, -1 where only fractions, caps or drift moved it.
-        clip_symbol, clip_reason, clip_before, clip_after, clip_in_units: cuts; clip_pod is -1 at portfolio level.
+        clip_symbol, clip_reason, clip_before, clip_after, clip_in_units: cuts at portfolio level.
         order_symbol, order_lots: orders; order_approved in units, order_position and order_pending in lots before,
             order_price the reference price; order_share [n, P] each pod's share of it, negative where it has none.
         cancel_symbol: symbols whose open orders are taken back, because the target turned before they filled.
@@ -41,6 +62,7 @@ class CycleOutput(NamedTuple):
     ends: Int64
     scalars: Float64
     offset: Float64
+    profit: Float64
     fill_symbol: Int32
     fill_lots: Int64
     fill_price: Float64
@@ -71,13 +93,14 @@ class CycleOutput(NamedTuple):
 
 def cycle_output(pods: int, symbols: int) -> CycleOutput:
     """Room for a run of cycles of a portfolio."""
-    fills, targets = _ROOM_CYCLES * symbols, _ROOM_CYCLES * 2 * pods * symbols
+    fills, targets = _ROOM_CYCLES * 2 * symbols, _ROOM_CYCLES * 2 * pods * symbols
     clips, orders = _ROOM_CYCLES * (6 + 3 * pods) * symbols, _ROOM_CYCLES * 2 * symbols
     return CycleOutput(
         counts=np.zeros(5, np.int64),
         ends=np.zeros((RUN_CYCLES, 5), np.int64),
         scalars=np.zeros((RUN_CYCLES, 4)),
         offset=np.zeros(RUN_CYCLES),
+        profit=np.zeros((RUN_CYCLES, 3, pods)),
         fill_symbol=np.empty(fills, np.int32),
         fill_lots=np.empty(fills, np.int64),
         fill_price=np.empty(fills),
@@ -112,7 +135,7 @@ def has_room(out: CycleOutput) -> bool:
     """True when a cycle in which everything happens still fits."""
     pods, symbols = out.change.shape
     return bool(
-        out.counts[FILLS] + symbols <= len(out.fill_symbol)
+        out.counts[FILLS] + 2 * symbols <= len(out.fill_symbol)
         and out.counts[TARGETS] + 2 * pods * symbols <= len(out.target_pod)
         and out.counts[CLIPS] + (6 + 3 * pods) * symbols <= len(out.clip_symbol)
         and out.counts[ORDERS] + 2 * symbols <= len(out.order_symbol)
@@ -122,7 +145,7 @@ def has_room(out: CycleOutput) -> bool:
 
 @compiled
 def clip(out: CycleOutput, symbol: int, reason: int, before: float, after: float, in_units: bool) -> None:
-    """Adds a cut at portfolio level."""
+    """Journals a cut at portfolio level."""
     n = out.counts[CLIPS]
     out.clip_pod[n] = -1
     out.clip_symbol[n] = symbol

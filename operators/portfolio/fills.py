@@ -7,6 +7,7 @@ import numpy as np
 from operators.compiled import compiled
 from operators.frames import Float64
 from operators.portfolio.ledger import CASH, Ledger, Rules, conversion_rate, units_of
+from operators.portfolio.profit import book_profit, share_fee
 
 
 @compiled
@@ -85,9 +86,13 @@ def finish_exits(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -> No
 
 
 @compiled
-def settle_attribution(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -> None:
-    """Adds the parts of a fill; what is less than a millionth of a lot is nothing, unless the position keeps it."""
+def settle_attribution(ledger: Ledger, rules: Rules, symbol: int, price: float, part: Float64) -> None:
+    """Adds the parts of a fill at ``price``; what is less than a millionth of a lot is nothing, unless the position
+    keeps it."""
+    value = price * rules.multiplier[symbol] * conversion_rate(ledger, rules, symbol)
     for p in range(len(part)):
+        if part[p] != 0.0:
+            book_profit(ledger, p, symbol, part[p], value)
         ledger.attributed[p, symbol] += part[p]
     if ledger.position[symbol] == 0:
         flat = True
@@ -107,21 +112,34 @@ def fill_price(opened: float, closed: float, lots: int, slippage: float) -> floa
 
 @compiled
 def book_fill(ledger: Ledger, rules: Rules, symbol: int, lots: int, price: float, part: Float64) -> float:
-    """Books a fill of ``lots`` at ``price``; returns the fee in base currency."""
+    """Books a fill of ``lots`` at ``price`` with the instrument's fee; returns the fee in base currency."""
     quantity = units_of(lots, rules.lot[symbol])
-    notional = quantity * price * rules.multiplier[symbol] * conversion_rate(ledger, rules, symbol)
-    fee = float(abs(notional) * rules.fee[symbol])
+    fee = abs(quantity) * price * rules.multiplier[symbol] * rules.fee[symbol]
+    return book_execution(ledger, rules, symbol, lots, price, fee, part)
+
+
+@compiled
+def book_execution(
+    ledger: Ledger, rules: Rules, symbol: int, lots: int, price: float, own_fee: float, part: Float64
+) -> float:
+    """Books a fill of ``lots`` at ``price`` with a fee in the instrument's currency; returns it in base currency."""
+    quantity = units_of(lots, rules.lot[symbol])
+    rate = conversion_rate(ledger, rules, symbol)
+    notional = quantity * price * rules.multiplier[symbol] * rate
+    fee = float(own_fee * rate)
     attribute(ledger, symbol, quantity, part)
     finish_exits(ledger, rules, symbol, part)
     ledger.scalars[CASH] -= notional + fee
     ledger.position[symbol] += lots
-    settle_attribution(ledger, rules, symbol, part)
+    share_fee(ledger, symbol, fee, quantity, part)
+    settle_attribution(ledger, rules, symbol, price, part)
     return fee
 
 
 @compiled
-def cross_internally(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -> None:
-    """Pods whose deltas cancel trade with each other when no order is needed: nobody keeps what it no longer wants."""
+def cross_internally(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -> bool:
+    """Pods whose deltas cancel trade with each other at the last price when no order is needed: nobody keeps what it no
+    longer wants. ``part`` [P] receives each pod's units; False when there is nothing to cross."""
     bought = 0.0
     sold = 0.0
     for p in range(len(part)):
@@ -130,12 +148,13 @@ def cross_internally(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -
         sold += max(-delta, 0.0)
     crossed = min(bought, sold)
     if crossed <= 1e-6 * rules.lot[symbol]:
-        return
+        return False
     for p in range(len(part)):
         delta = ledger.units[p, symbol] - ledger.attributed[p, symbol]
         part[p] = delta * (crossed / bought if delta > 0.0 else crossed / sold)
     finish_exits(ledger, rules, symbol, part)
-    settle_attribution(ledger, rules, symbol, part)
+    settle_attribution(ledger, rules, symbol, ledger.last[symbol], part)
+    return True
 
 
 @compiled

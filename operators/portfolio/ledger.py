@@ -42,6 +42,11 @@ class Ledger(NamedTuple):
             is not repeated.
         soft_told: [P, S] True where a position past its envelope's soft limit was journalled.
         room: [3] what the regime leaves: factor of gross leverage, factor of caps per symbol, 1 in a crisis.
+        cost: [P, S] average cost of what a pod holds, base currency a unit; realised, fees: [P, S] profit and fees
+            so far, in base currency.
+        cancelling: [S] True while open orders are being taken back at a venue.
+        reducing: [S] True where only reductions pass: positions do not reconcile, or an operator said so.
+        retry_at: [S] event time before which nothing new is sent: a venue has just refused an order.
         scalars: [4] cash, equity, gross and net exposure in base currency; state: [1] trading state.
     """
 
@@ -63,6 +68,12 @@ class Ledger(NamedTuple):
     told_target: Float64
     soft_told: Bool
     room: Float64
+    cost: Float64
+    realised: Float64
+    fees: Float64
+    cancelling: Bool
+    reducing: Bool
+    retry_at: Int64
     scalars: Float64
     state: Int64
 
@@ -78,6 +89,7 @@ class Rules(NamedTuple):
         max_gross: gross exposure over equity. max_age: ns that a price may be old.
         has_envelopes: whether any envelope is set; of each [P, S]: most_units, and in base currency most_value,
             soft_value, hard_value.
+        internal: the portfolio step fills its own orders; otherwise a venue does, and takes them back.
     """
 
     lot: Float64
@@ -99,6 +111,7 @@ class Rules(NamedTuple):
     most_value: Float64
     soft_value: Float64
     hard_value: Float64
+    internal: bool
 
 
 def new_ledger(pods: int, symbols: int, cash: float, state: int) -> Ledger:
@@ -122,6 +135,12 @@ def new_ledger(pods: int, symbols: int, cash: float, state: int) -> Ledger:
         told_target=np.zeros(symbols),
         soft_told=np.zeros((pods, symbols), np.bool_),
         room=np.array([1.0, 1.0, 0.0]),
+        cost=np.zeros((pods, symbols)),
+        realised=np.zeros((pods, symbols)),
+        fees=np.zeros((pods, symbols)),
+        cancelling=np.zeros(symbols, np.bool_),
+        reducing=np.zeros(symbols, np.bool_),
+        retry_at=np.full(symbols, BEGINNING, np.int64),
         scalars=np.array([cash, cash, 0.0, 0.0]),
         state=np.array([state], np.int64),
     )
@@ -148,7 +167,7 @@ def portfolio_rules(plan: Plan, portfolio: int) -> Rules:
         min_notional=column("min_notional"),
         shortable=column("shortable") > 0,
         conversion=conversion_places(plan, configuration, symbols),
-        slippage=configuration.execution.slippage_bps * 1e-4,
+        slippage=getattr(configuration.execution, "slippage_bps", 0.0) * 1e-4,
         band=configuration.rebalance_band,
         max_leverage=configuration.max_gross_leverage,
         max_position=limit(guards.max_position),
@@ -160,6 +179,7 @@ def portfolio_rules(plan: Plan, portfolio: int) -> Rules:
         most_value=_envelopes(plan, portfolio, "max_notional"),
         soft_value=_envelopes(plan, portfolio, "soft_limit"),
         hard_value=_envelopes(plan, portfolio, "hard_limit"),
+        internal=configuration.execution.mode == "internal_paper",
     )
 
 

@@ -7,6 +7,7 @@ from operators.portfolio.ledger import HALTED, REDUCING, TRADING, Ledger
 from operators.risk_gate.guards.reduce_only import reduced
 from schemas.reasons import Reason
 
+_SYMBOL_REDUCING = int(Reason.GUARD_SYMBOL_REDUCING)
 _HALTED, _REDUCING, _KILLED = int(Reason.GUARD_HALTED), int(Reason.GUARD_REDUCING), int(Reason.GUARD_KILLED)
 
 
@@ -17,7 +18,8 @@ def trading_state(ledger: Ledger, symbol: int, base: float, target: float) -> tu
         return base, _HALTED
     if ledger.stopped[symbol]:
         return base, _KILLED
-    if ledger.state[TRADING] == REDUCING:
+    if ledger.state[TRADING] == REDUCING or ledger.reducing[symbol]:
         allowed = reduced(base, target)
-        return allowed, _REDUCING if allowed != target else 0
+        reason = _REDUCING if ledger.state[TRADING] == REDUCING else _SYMBOL_REDUCING
+        return allowed, reason if allowed != target else 0
     return target, 0
