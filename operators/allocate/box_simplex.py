@@ -38,7 +38,8 @@ def proportional_box(v: Float64, lo: Float64, hi: Float64, total: float = 1.0) -
         breaks = np.unique(np.concatenate([lo[positive] / v[positive], hi[positive] / v[positive], np.zeros(1)]))
     breaks = breaks[np.isfinite(breaks)]
     if _sum(v, lo, hi, breaks[-1]) <= total:
-        return np.clip(breaks[-1] * v, lo, hi)
+        most_reached: Float64 = np.clip(breaks[-1] * v, lo, hi)
+        return most_reached
     first, last = 0, len(breaks) - 1
     while last - first > 1:
         middle = (first + last) // 2
