@@ -137,6 +137,6 @@ def _version_problems(steps: StepSnapshots) -> list[str]:
         f"{kind} {number}: snapshot version {snapshot.get('version')!r}, this code continues {version}; change the"
         " configuration with the code that wrote it"
         for kind, snapshots, version in kinds
-        for number, snapshot in sorted(snapshots.items())  # type: ignore[attr-defined]
+        for number, snapshot in sorted(snapshots.items())
         if snapshot.get("version") != version
     ]
