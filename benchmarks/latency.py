@@ -58,6 +58,7 @@ def latency(folder: Path, servers: str, site: Path, rate: int, seconds: float) -
     """Feeds the job at ``rate`` bars a second for a while, once without and once with Weir."""
     end = _WARM + int(seconds * rate / SYMBOLS)
     alone = LiveJob(folder, f"echo{rate}", servers, BLOCKS)
+    _feed(alone, rate, (0, _WARM), alone.folder / "warm").finish()
     echo, _ = _watch(alone, "market", rate, (_WARM, end), lambda value: _BAR(value).ts or 0)
     port = free_port()
     live = LiveJob(folder, f"live{rate}", servers, BLOCKS, SIDE_LAG, f"127.0.0.1:{port}")
