@@ -120,6 +120,8 @@ class Configuration(Section):
     portfolios: Annotated[list[Portfolio], Field(min_length=1)]
     quality: Quality = Quality()
     circuit: Circuit = Circuit()
+    capabilities: list[Slug] | Literal["*"] = "*"
+    allow_partial_start: bool = False
     kafka: Kafka = Kafka()
     clickhouse: ClickHouse = ClickHouse()
     runtime: Runtime = Runtime()
