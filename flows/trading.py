@@ -49,10 +49,13 @@ def build_trading(settings: FlowSettings) -> Dataflow:
     connections = connect(settings, plan)
     measure = FlowMeasurements(plan, process_metrics(), settings.code_version)
     flow = Dataflow("weir")
-    market = _market(flow, plan, connections, settings, measure)
+    quarantined = {
+        f"{q.portfolio}/{q.schedule}" if q.portfolio else q.schedule: q.first_cycle for q in settings.quarantined
+    }
+    market = _market(flow, plan, connections, measure, quarantined)
     side = _side(flow, plan, connections, measure)
     routed = market if side is None else op.merge("stage_inputs", market, side)
-    pods = _pods(routed, plan, measure)
+    pods = _pods(routed, plan, measure, quarantined)
     decisions = _portfolios(op.merge("portfolio_inputs", _to(routed, "portfolio"), pods), plan, measure)
     op.output("decisions", decisions, connections.decisions)
     op.output("dead_letters", _letters(routed), connections.dead_letters)
@@ -88,9 +91,12 @@ class _Fan:
             self.everyone.append(key)
             for group in portfolio.groups:
                 self._groups[group].append(key)
+        self._hearing: set[str] = set()
         for pod in plan.pods:
             key = (f"pod-{pod.index:05d}", pod.index)
             self.everyone.append(key)
+            if pod.hears_signals:
+                self._hearing.add(key[0])
             for group in pod.groups:
                 self._groups[group].append(key)
 
@@ -98,9 +104,13 @@ class _Fan:
         """``item`` for every pod and portfolio that waits for the key group."""
         return [(key, (number, item)) for key, number in self._groups[group]]
 
-    def side(self, item: Any) -> list[Routed]:
-        """``item`` for every pod and portfolio."""
-        return [(key, (number, item)) for key, number in self.everyone]
+    def side(self, topic: str, frame: SideFrame | None) -> list[Routed]:
+        """A side topic's frame for everyone who acts on it; the others, and all when there is none, hear a beat."""
+        routed: list[Routed] = []
+        for key, number in self.everyone:
+            acts = topic == "control" or (topic == "signals" and key in self._hearing)
+            routed.append((key, (number, frame if frame is not None and acts else _BEAT)))
+        return routed
 
 
 def _letter(topic: str, partition: int, letters: DeadLetters | None) -> Routed:
@@ -109,13 +119,10 @@ def _letter(topic: str, partition: int, letters: DeadLetters | None) -> Routed:
 
 # ---------------------------------------------------------------- market
 def _market(
-    flow: Dataflow, plan: Plan, connections: Connections, settings: FlowSettings, measure: FlowMeasurements
+    flow: Dataflow, plan: Plan, connections: Connections, measure: FlowMeasurements, quarantined: dict[str, int]
 ) -> Stream[Routed]:
     decoders = {g.partition: MarketDecoder(plan, g.partition) for g in plan.groups}
     fan = _Fan(plan)
-    quarantined = {
-        f"{q.portfolio}/{q.schedule}" if q.portfolio else q.schedule: q.first_cycle for q in settings.quarantined
-    }
 
     def decode(batch: list[RecordBlock]) -> list[tuple[str, Numbered]]:
         with measure.timed("decode"):
@@ -184,14 +191,15 @@ def _side_run(topic: str, fan: _Fan, measure: FlowMeasurements) -> Callable[[Sid
             frame, letters = step.step(block)
         measure.side(block)
         measure.letters(letters)
-        item: SideFrame | Beat = frame if frame is not None and topic == "control" else _BEAT
-        return [_letter(topic, partition, letters), *fan.side(item)]
+        return [_letter(topic, partition, letters), *fan.side(topic, frame)]
 
     return run
 
 
 # ---------------------------------------------------------------- pods and portfolios
-def _pods(routed: Stream[Routed], plan: Plan, measure: FlowMeasurements) -> KeyedStream[Numbered]:
+def _pods(
+    routed: Stream[Routed], plan: Plan, measure: FlowMeasurements, quarantined: dict[str, int]
+) -> KeyedStream[Numbered]:
     owner = {p.index: (f"portfolio-{plan.portfolios[p.portfolio].id}", p.portfolio) for p in plan.pods}
 
     def run(step: PodStep, pod: int, item: GroupFrame | SideFrame | Beat) -> list[Routed]:
@@ -201,10 +209,13 @@ def _pods(routed: Stream[Routed], plan: Plan, measure: FlowMeasurements) -> Keye
                 frame = step.step(item)
         if frame is not None:
             measure.pod(frame)
+            measure.schedules(pod, step, frame)
         key, number = owner[pod]
         return [(key, (number, frame if frame is not None else _BEAT))]
 
-    stepped = op.stateful_batch("pod", _to(routed, "pod"), _stage(lambda n: PodStep(plan, n), run))
+    watching = measure.watching(watch)
+    logic = _stage(lambda n: PodStep(plan, n, quarantined, watching), run)
+    stepped = op.stateful_batch("pod", _to(routed, "pod"), logic)
     return op.map("pod_out", stepped, _value)
 
 

@@ -16,6 +16,7 @@ from operators.frames import CLOSE, HIGH, LOW, OPEN, VOLUME, DeadLetters, GroupF
 from operators.intents import no_intents
 from operators.normalize.fold import Folded
 from operators.normalize.group_clock import GroupClock
+from operators.normalize.shared_bars import SharedBars
 from operators.plan import Plan
 from operators.strategy_evaluate.runtime import EvaluationWatch, StrategyRuntime
 
@@ -38,6 +39,7 @@ class GroupStep:
         self._symbols = [plan.symbols[s] for s in plan.groups[group].symbols]
         self._clock = GroupClock(plan, group)
         self._runtime = StrategyRuntime(plan, group, quarantined, watch)
+        self._shared = SharedBars(plan, group)
         self._position: int | None = None
         self._frames = 0
         self._letters = 0
@@ -94,6 +96,7 @@ class GroupStep:
             degraded=degraded,
             intents=intents,
             events=events,
+            shared=self._shared.blocks(folded),
         )
 
     def _empty_frame(self, after: int, to_cycle: int) -> GroupFrame:

@@ -3,6 +3,7 @@ know"; spec 4, 5)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ import numpy as np
 from operators.barrier.barrier import Barrier
 from operators.barrier.prices import PriceBlock, PriceJoin, empty_group_frame
 from operators.contiguity import SnapshotError
-from operators.control.commands import CommandJudge, KillSwitches
+from operators.control.commands import CommandJudge, KillSwitches, legs_of, stronger
 from operators.conversion import conversion_places
 from operators.frames import (
     BEGINNING,
@@ -27,21 +28,34 @@ from operators.frames import (
     StrategyEvent,
     TargetChanges,
 )
-from operators.intents import IntentQueue
+from operators.intents import IntentQueue, join
 from operators.intents import take as take_intents
 from operators.plan import Plan
 from operators.pods.block import IntentRows, PodOutput, Standing, pod_output, run_block
 from operators.pods.book import BookRules, new_book
+from operators.pods.external_signals import ExternalSignals
+from operators.pods.pod_strategies import PodStrategies
+from operators.pods.signal_gate import SignalGate, held_clips
+from operators.pods.signal_holds import ScheduleState, SignalHolds
 from operators.side.inbox import SideInbox, side_partitions
+from operators.strategy_evaluate.drift import merged_drift
+from operators.strategy_evaluate.runtime import EvaluationWatch
+from schemas.messages import ControlCommand
 
-POD_SNAPSHOT = 1
+POD_SNAPSHOT = 2
 _Table = TypeVar("_Table", TargetChanges, Clips)
 
 
 class PodStep:
     """State and step of one pod."""
 
-    def __init__(self, plan: Plan, pod: int) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        pod: int,
+        quarantined: Mapping[str, int] | None = None,
+        watch: EvaluationWatch | None = None,
+    ) -> None:
         self._plan = plan
         self._pod = plan.pods[pod]
         self._schedules = [plan.schedules[s] for s in self._pod.schedules]
@@ -50,13 +64,17 @@ class PodStep:
         self._reference = configuration.reference_capital
         self._cycle = BEGINNING
         self._frames = 0
-        self._barrier = Barrier((*(f"group-{g}" for g in self._pod.groups), *side_partitions(plan, ("control",))))
+        self._topics = ("control", "signals") if self._pod.hears_signals else ("control",)
+        self._barrier = Barrier((*(f"group-{g}" for g in self._pod.groups), *side_partitions(plan, self._topics)))
         self._prices = PriceJoin(plan, symbols, self._pod.groups)
         self._intents = IntentQueue(plan.feature_width)
         self._events: list[StrategyEvent] = []
         self._inbox = SideInbox(plan)
         self._judge = CommandJudge(plan, self._pod.portfolio)
         self._switches = KillSwitches()
+        self._strategies = PodStrategies(plan, pod, quarantined, watch)
+        self._external = ExternalSignals(plan, pod)
+        self._holds, self._gate = SignalHolds(plan, pod), SignalGate(plan, pod)
         self._book = new_book(len(symbols))
         self._standing = _new_standing(len(symbols), count)
         horizons = sorted({s.horizon for s in self._schedules})
@@ -82,11 +100,14 @@ class PodStep:
     def step(self, frame: GroupFrame | SideFrame) -> PodFrame | None:
         """Takes a frame of an upstream key; answers when the barrier moves."""
         if isinstance(frame, SideFrame):
+            if frame.topic not in self._topics:
+                return None
             self._inbox.add(frame)
             closed_to = max(self._inbox.closed_to(frame), BEGINNING)
             self._barrier.arrive(f"{frame.topic}-{frame.partition}", frame.counter, closed_to)
         else:
             self._prices.add(frame)
+            self._strategies.add(frame)
             own = self._schedule_row[frame.intents.schedule] >= 0
             self._intents.add(frame.group, frame.intents if own.all() else take_intents(frame.intents, own))
             self._events += [e for e in frame.events if self._schedule_row[e.schedule] >= 0]
@@ -97,32 +118,42 @@ class PodStep:
     def _run(self, to_cycle: int) -> PodFrame:
         after, self._cycle = self._cycle, to_cycle
         messages = self._inbox.take(to_cycle)
-        prices = self._prices.take(to_cycle, np.array(sorted({c for c, _ in messages}), np.int64))
-        intents = self._intents.take(to_cycle)
-        events = sorted((e for e in self._events if e.cycle <= to_cycle), key=lambda e: (e.cycle, e.schedule, e.symbol))
+        commands = self._accepted(messages)
+        first = min((c for c in (self._prices.first_cycle(), *(c for c, _ in messages)) if c is not None), default=None)
+        in_force, told = self._holds.advance(first if (first or 0) <= to_cycle else None, to_cycle, commands)
+        viewed = self._external.step([(c, m) for c, m in messages if m.topic == "signals"], to_cycle)
+        happening = viewed.cycles() | {e.cycle for e in told} | {c for c, m in messages if m.topic == "control"}
+        prices = self._prices.take(to_cycle, np.array(sorted(happening), np.int64))
+        stepped, failures = self._strategies.step(to_cycle)
+        tables = [self._intents.take(to_cycle), stepped, self._external.intents(viewed, prices)]
+        intents = join([t for t in tables if len(t)], self._plan.feature_width)
+        due = [e for e in self._events if e.cycle <= to_cycle]
         self._events = [e for e in self._events if e.cycle > to_cycle]
+        events = merged_drift([*due, *failures, *told, *viewed.events])
+        scale, value = self._scale(intents), self._value(intents)
+        passed = self._gate.let_pass(intents, self._schedule_row[intents.schedule], value, in_force, prices)
+        held = held_clips(passed, intents, self._pod.index, scale, value * intents.confidence)
         # A command takes effect before its cycle: the block is cut there.
-        cuts = sorted({int(np.searchsorted(prices.cycles, c)) for c, _ in messages} | {0, len(prices.cycles)})
+        cuts = sorted({int(np.searchsorted(prices.cycles, c)) for c, _ in commands} | {0, len(prices.cycles)})
         outputs: list[tuple[PodOutput, Int64]] = []
         if len(prices.cycles) == 0:
             outputs.append((pod_output(0, 0, 0), prices.cycles))
-        for first, last in pairwise(cuts):
-            now = int(prices.cycles[first])
-            touched = self._obey([m for c, m in messages if c == now], now)
-            outputs.append((self._run_rows(prices, first, last, intents, touched), prices.cycles[first:last]))
+        for begin, end in pairwise(cuts):
+            now = int(prices.cycles[begin])
+            touched = self._obey([command for c, command in commands if c == now])
+            outputs.append((self._run_rows(prices, begin, end, passed.intents, touched), prices.cycles[begin:end]))
         self._frames += 1
-        return self._frame(after, to_cycle, prices, intents, events, outputs)
+        return self._frame(after, to_cycle, prices, intents, events, outputs, held)
 
     def _run_rows(self, prices: PriceBlock, first: int, last: int, intents: Intents, touched: Bool) -> PodOutput:
         cycles = prices.cycles[first:last]
         begin = int(np.searchsorted(intents.cycle, cycles[0]))
         end = int(np.searchsorted(intents.cycle, cycles[-1], side="right"))
-        by_notional = np.isnan(intents.strength)
         rows = IntentRows(
             row=np.searchsorted(cycles, intents.cycle[begin:end]),
             symbol=np.searchsorted(self._pod.symbols, intents.symbol[begin:end]).astype(np.int32),
             schedule=self._schedule_row[intents.schedule[begin:end]],
-            value=np.where(by_notional, intents.notional / self._reference, intents.strength)[begin:end],
+            value=self._value(intents)[begin:end],
             scale=self._scale(intents)[begin:end],
             confidence=intents.confidence[begin:end],
         )
@@ -139,14 +170,20 @@ class PodStep:
         share = self._share[self._schedule_row[intents.schedule]] * self._asset_weight[place]
         return np.where(np.isnan(intents.strength), 1.0, share)
 
+    def _value(self, intents: Intents) -> Float64:
+        """[n] the strength, or the notional over the reference capital."""
+        return np.where(np.isnan(intents.strength), intents.notional / self._reference, intents.strength)
+
     # ------------------------------------------------------------ commands
-    def _obey(self, messages: list[SideMessage], cycle: int) -> Bool:
-        """Applies commands; [S] True for symbols whose netting changed."""
+    def _accepted(self, messages: list[tuple[int, SideMessage]]) -> list[tuple[int, ControlCommand]]:
+        """Commands of this portfolio that are obeyed, by cycle."""
+        given = [(c, m.message) for c, m in messages if m.topic == "control" and self._judge.concerns(m.message)]
+        return [(cycle, command) for cycle, command in given if self._judge.judge(command, cycle).accepted]
+
+    def _obey(self, commands: list[ControlCommand]) -> Bool:
+        """Applies kill switches; [S] True for symbols whose netting changed."""
         touched = np.zeros(len(self._pod.symbols), np.bool_)
-        for side in messages:
-            command = side.message
-            if not self._judge.concerns(command) or not self._judge.judge(command, cycle).accepted:
-                continue
+        for command in commands:
             if command.command in ("kill", "arm"):
                 self._switches.apply(command)
                 self._switch(touched)
@@ -159,7 +196,9 @@ class PodStep:
         standing.held[:] = self._trades.any(axis=1)
         for row, schedule in enumerate(self._schedules):
             for place in np.flatnonzero(self._trades[:, row]).tolist():
-                mode = switches.covers(self._pod.id, schedule.strategy_id, schedule.id, names[place])
+                mode = None
+                for name in legs_of(schedule, names[place], self._plan):
+                    mode = stronger(mode, switches.covers(self._pod.id, schedule.strategy_id, schedule.id, name))
                 if mode == "flatten":
                     # It leaves the netting for good: a freeze that stays behind must not bring the target back.
                     touched[place] |= standing.obeyed[place, row] != 0.0
@@ -192,11 +231,13 @@ class PodStep:
         intents: Intents,
         events: list[StrategyEvent],
         outputs: list[tuple[PodOutput, Int64]],
+        held: Clips,
     ) -> PodFrame:
         changes = [_changes(out, cycles, self._pod.symbols) for out, cycles in outputs]
         clips = [_clips(out, cycles, self._pod.symbols, self._pod.index) for out, cycles in outputs]
+        clips = clips if not len(held.cycle) else [_by_cycle(_joined(Clips, [held, *clips]))]
         days = [(cycles[out.day_row[: out.counts[2]]], out.day_return[: out.counts[2]]) for out, cycles in outputs]
-        value = np.where(np.isnan(intents.strength), intents.notional / self._reference, intents.strength)
+        weight = self._value(intents) * self._scale(intents) * intents.confidence
         return PodFrame(
             pod=self._pod.index,
             counter=self._frames,
@@ -205,13 +246,22 @@ class PodStep:
             changes=_joined(TargetChanges, changes),
             clips=_joined(Clips, clips),
             intents=intents,
-            intent_weight=np.round(value * self._scale(intents) * intents.confidence, 9),
+            intent_weight=np.round(weight, 9),
             events=events,
             book_cycle=prices.cycles,
             book_equity=np.concatenate([np.empty(0), *(out.equity for out, _ in outputs)]),
             daily_cycle=np.concatenate([np.empty(0, np.int64), *(c for c, _ in days)]),
             daily_return=np.concatenate([np.empty(0), *(r for _, r in days)]),
         )
+
+    # ------------------------------------------------------------ for metrics
+    def schedule_states(self) -> list[ScheduleState]:
+        """Suspensions and limits of every schedule."""
+        return self._holds.states()
+
+    def evaluated_bars(self) -> dict[int, int]:
+        """Bars evaluated by pod-scope schedules since this object was made."""
+        return self._strategies.evaluated()
 
     # ------------------------------------------------------------ state
     def snapshot(self) -> dict[str, Any]:
@@ -229,6 +279,10 @@ class PodStep:
             "inbox": self._inbox.snapshot(),
             "commands": self._judge.snapshot(),
             "switches": dict(self._switches.switches),
+            "strategies": self._strategies.snapshot(),
+            "external": self._external.snapshot(),
+            "holds": self._holds.snapshot(),
+            "gate": self._gate.snapshot(),
             "book": {n: v.copy() for n, v in self._book._asdict().items()},
             "standing": {n: v.copy() for n, v in self._standing._asdict().items()},
         }
@@ -251,6 +305,10 @@ class PodStep:
         self._inbox.restore(snapshot["inbox"])
         self._judge.restore(snapshot["commands"])
         self._switches = KillSwitches(dict(snapshot["switches"]))
+        self._strategies.restore(snapshot["strategies"])
+        self._external.restore(snapshot["external"])
+        self._holds.restore(snapshot["holds"])
+        self._gate.restore(snapshot["gate"])
         self._book = type(self._book)(**{n: v.copy() for n, v in snapshot["book"].items()})
         self._standing = type(self._standing)(**{n: v.copy() for n, v in snapshot["standing"].items()})
 
@@ -282,6 +340,11 @@ def _clips(out: PodOutput, cycles: Int64, symbols: np.ndarray, pod: int) -> Clip
         cycles[out.clip_row[:n]], np.full(n, pod, np.int32), symbols[out.clip_symbol[:n]], out.clip_reason[:n],
         out.clip_before[:n], out.clip_after[:n], np.zeros(n, np.bool_),
     )  # fmt: skip
+
+
+def _by_cycle(clips: Clips) -> Clips:
+    order = np.argsort(clips.cycle, kind="stable")
+    return Clips(**{n: getattr(clips, n)[order] for n in Clips.__dataclass_fields__})
 
 
 def _joined(kind: type[_Table], parts: list[_Table]) -> _Table:

@@ -189,8 +189,8 @@ class Portfolio(Section):
         ]
         pairs = {(s.strategy.partition("@")[0], s.risk_profile) for s in schedules}
         problems += [
-            f"initial_signal_limits: no schedule has strategy {limit.strategy!r} and risk_profile {limit.risk_profile!r}"
-            for limit in self.initial_signal_limits
-            if (limit.strategy, limit.risk_profile) not in pairs
+            f"initial_signal_limits: no schedule has strategy {one.strategy!r} and risk_profile {one.risk_profile!r}"
+            for one in self.initial_signal_limits
+            if (one.strategy, one.risk_profile) not in pairs
         ]
         return problems
