@@ -106,7 +106,7 @@ class ExternalSignals:
         if not rows:
             return no_intents(self._plan.feature_width)
         cycle, schedule, symbol, value, confidence = (np.array(column) for column in zip(*rows, strict=True))
-        place = np.searchsorted(self._symbols, symbol)
+        price = close[np.searchsorted(prices.cycles, cycle), np.searchsorted(self._symbols, symbol)]
         return Intents(
             cycle=cycle.astype(np.int64),
             schedule=schedule.astype(np.int32),
@@ -114,7 +114,8 @@ class ExternalSignals:
             strength=value.astype(np.float64),
             notional=np.full(len(rows), np.nan),
             confidence=confidence.astype(np.float64),
-            price=close[np.searchsorted(prices.cycles, cycle), place],
+            # A view may come before the first price: it is journalled at 0, and sized when the price is there.
+            price=np.where(np.isnan(price), 0.0, price),
             features=np.full((len(rows), self._plan.feature_width), np.nan),
         )
 
