@@ -244,6 +244,7 @@ class FlowMeasurements:
             number = sum(mark in order for order in block.orders)
             if number:
                 self._count("weir_orders_total", number, name, side)
+        self._schedules.capital(name, block.bodies)
         self._stands(name, _STANDING.decode(block.bodies[-1]))
 
     def _stands(self, portfolio: str, standing: _Standing) -> None:

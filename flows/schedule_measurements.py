@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from operators.frames import Float64, Intents
@@ -62,3 +64,41 @@ class ScheduleMeasurements:
             self._show("schedule_suspension_tag_indicator", float(state.by_tag), portfolio, state.schedule)
             limit = np.inf if state.limit == NO_LIMIT else float(state.limit)
             self._show("schedule_signal_limit", limit, portfolio, state.schedule)
+
+    # ------------------------------------------------------------ capital
+    def capital(self, portfolio: str, bodies: list[bytes]) -> None:
+        """Notes the latest allocation among decisions: each schedule shows its pod's weights."""
+        for body in reversed(bodies):
+            if _REBALANCED in body:
+                self._capital(portfolio, _CAPITAL.decode(body).capital)
+                return
+
+    def _capital(self, portfolio: str, trace: _Trace) -> None:
+        why = trace.why if isinstance(trace.why, dict) else {}
+        base, profiles = why.get("raw"), why.get("profiles")
+        for schedule in self._plan.schedules:
+            if self._portfolio[schedule.index] != portfolio:
+                continue
+            pod, profile = self._plan.pods[schedule.pod].id, schedule.settings.risk_profile
+            smoothed = trace.raw.get(pod)
+            # A policy that smooths says what it was given; for any other the two are the same.
+            raw = base.get(pod, smoothed) if isinstance(base, dict) else smoothed
+            share = profiles.get(profile) if isinstance(profiles, dict) else None
+            for name, value in (("raw", raw), ("smoothed", smoothed), ("profile", share)):
+                if isinstance(value, float | int):
+                    self._show(f"allocator_{name}_weight", float(value), portfolio, schedule.id)
+
+
+class _Trace(msgspec.Struct):
+    """The part of an allocator trace that gauges show."""
+
+    raw: dict[str, float] = {}
+    why: Any = None
+
+
+class _Rebalanced(msgspec.Struct):
+    capital: _Trace
+
+
+_REBALANCED = b'"capital":{'
+_CAPITAL = msgspec.json.Decoder(_Rebalanced)

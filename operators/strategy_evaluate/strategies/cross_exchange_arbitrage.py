@@ -47,8 +47,8 @@ class CrossExchangeArbitrageParameters(Parameters):
 class CrossExchangeArbitrage(Strategy):
     """Two symbols, one instrument on two venues; each leg ±``max_notional``, confidence 1.
 
-    Entry: (bid of the dear venue - ask of the cheap one) / mid, less the fees of both legs for the way in and out, is
-    at least ``entry``. Exit, of both legs at once: the mids are within ``exit`` of each other, or the trade has been open
+    Entry: (bid of the dear venue - ask of the cheap one) / mid, less the fees of both legs in and out, is at least
+    ``entry``. Exit, of both legs at once: the mids are within ``exit`` of each other, or the trade has been open
     for ``max_open_seconds``. One leg that is filled alone for more than ``max_delay_seconds``, because the other venue
     fell silent, is unwound together with the other's target. An entry needs quotes of both venues that are not older
     than ``max_delay_seconds``; an exit needs none.
@@ -74,7 +74,7 @@ class CrossExchangeArbitrage(Strategy):
     def bind(cls, parameters: Mapping[str, Any], market: Market) -> dict[str, Any]:
         """Fees of both instruments, and which of them leads; raises ValueError for a leader that is none of them."""
         bound = dict(parameters)
-        if bound.get("fee_rates") is None:
+        if bound.get("fee_rates") is None and len(market.symbols) == cls.legs:
             bound["fee_rates"] = list(market.fee_rate)
         primary = bound.get("primary")
         if primary is not None:
