@@ -114,6 +114,9 @@ STRATEGIES: Final = (
         "schedule",
         unit="0.01 %",
     ),
+    _gauge("allocator_raw_weight", "What the capital policy wanted for its pod.", "seed 004", "portfolio", "schedule"),
+    _gauge("allocator_smoothed_weight", "The same after smoothing.", "seed 004", "portfolio", "schedule"),
+    _gauge("allocator_profile_weight", "Share of its risk profile.", "seed 004", "portfolio", "schedule"),
     _gauge(
         "schedule_suspended",
         "1 while the schedule or one of its tags is suspended.",

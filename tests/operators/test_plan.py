@@ -104,7 +104,8 @@ class TestCapabilities:
 
     def test_a_strategy_needs_its_capability(self) -> None:
         assert problems(capabilities=["mean_reversion"]) == [
-            "schedules.alpha.strategy: sma_cross needs the capability 'sma_cross'; active in capabilities: mean_reversion"
+            "schedules.alpha.strategy: sma_cross needs the capability 'sma_cross';"
+            + " active in capabilities: mean_reversion"
         ]
 
     def test_with_it_the_plan_stands(self) -> None:
