@@ -257,7 +257,10 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "metrics_address": ("", "Where metrics are served."),
         "log_level": ("", "Least level that is logged."),
     },
-    "Telemetry": {"namespace": ("", "Name in metrics and traces.")},
+    "Telemetry": {
+        "namespace": ("", "Name in metrics and traces."),
+        "interval_seconds": ("s", "Wall time between two reports of every schedule in the log of a live run."),
+    },
 }
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import configuration, dumps, journal, live, replays, schema, state, topic, version
+from flows.cli import configuration, dumps, journal, live, replays, schedules, schema, state, strategies, topic, version
 from flows.cli.console import DEBUG_VARIABLE
 
 app = typer.Typer(
@@ -32,5 +32,7 @@ for family in (replays, live, dumps, journal, version):
     family.register(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(topic.app, name="topics")
+app.add_typer(strategies.app, name="strategies")
+app.add_typer(schedules.app, name="schedules")
 app.add_typer(schema.app, name="schemas")
 app.add_typer(state.app, name="state")

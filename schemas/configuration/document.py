@@ -103,9 +103,10 @@ class Runtime(Section):
 
 
 class Telemetry(Section):
-    """Names used in metrics and traces."""
+    """Names used in metrics and traces, and how often schedules report into the log."""
 
     namespace: str = "weir"
+    interval_seconds: Annotated[float, Field(ge=10)] = 60.0
 
 
 class Configuration(Section):
