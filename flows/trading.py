@@ -5,6 +5,7 @@ Step ids are recovery keys: a test freezes them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,7 +18,7 @@ from flows.connections import Connections, connect
 from flows.dump.dead_letter_sink import dead_letter_key
 from flows.measurements import FlowMeasurements
 from flows.metrics import process_metrics
-from flows.process import outcome
+from flows.process import drain, outcome
 from flows.process.watchdog import watch
 from flows.settings import FlowSettings
 from flows.stages import Numbered, Routed, StageLogic
@@ -39,6 +40,7 @@ from operators.portfolio.portfolio_step import PortfolioStep
 from operators.side.side_step import SideStep
 from operators.strategy_evaluate.registry import default_registry
 
+_LOG = logging.getLogger(__name__)
 _SIDE_TOPICS = ("control", "fills", "overlay", "signals")
 _BEAT = Beat("step")
 
@@ -46,6 +48,8 @@ _BEAT = Beat("step")
 def build_trading(settings: FlowSettings) -> Dataflow:
     """The dataflow of one run; raises ConfigurationError before anything is opened."""
     plan = compile_plan(settings.parsed(), default_registry())
+    for schedule, problem in plan.left_out:
+        _LOG.warning("schedule %s is left out (allow_partial_start): %s", schedule, problem)
     connections = connect(settings, plan)
     measure = FlowMeasurements(plan, process_metrics(), settings.code_version)
     flow = Dataflow("weir")
@@ -56,7 +60,8 @@ def build_trading(settings: FlowSettings) -> Dataflow:
     side = _side(flow, plan, connections, measure)
     routed = market if side is None else op.merge("stage_inputs", market, side)
     pods = _pods(routed, plan, measure, quarantined)
-    decisions = _portfolios(op.merge("portfolio_inputs", _to(routed, "portfolio"), pods), plan, measure)
+    inputs = op.merge("portfolio_inputs", _to(routed, "portfolio"), pods)
+    decisions = _portfolios(inputs, plan, measure, settings.once)
     op.output("decisions", decisions, connections.decisions)
     op.output("dead_letters", _letters(routed), connections.dead_letters)
     return flow
@@ -219,7 +224,7 @@ def _pods(
     return op.map("pod_out", stepped, _value)
 
 
-def _portfolios(items: KeyedStream[Numbered], plan: Plan, measure: FlowMeasurements) -> KeyedStream[Any]:
+def _portfolios(items: KeyedStream[Numbered], plan: Plan, measure: FlowMeasurements, once: bool) -> KeyedStream[Any]:
     def run(step: PortfolioStep, portfolio: int, item: GroupFrame | PodFrame | SideFrame | Beat) -> list[Any]:
         block: OutputBlock | None = None
         if not isinstance(item, Beat):
@@ -227,6 +232,8 @@ def _portfolios(items: KeyedStream[Numbered], plan: Plan, measure: FlowMeasureme
                 block = step.step(item)
         if block is not None:
             measure.portfolio(block)
+            if once:
+                drain.request()
         return [(plan.portfolios[portfolio].id, block if block is not None else _BEAT)]
 
     def ended(step: PortfolioStep, portfolio: int) -> None:

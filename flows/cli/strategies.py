@@ -21,7 +21,7 @@ def list_strategies(json: Json = False) -> None:
     registry = default_registry()
     names = registry.installed()
     found: list[dict[str, Any]] = []
-    for reference in sorted({r for r in names.values()}):
+    for reference in sorted(set(names.values())):
         strategy = registry.resolve(reference)
         found.append(
             {

@@ -46,6 +46,11 @@ def migrate_schedulers(source: dict[str, Any], migration: Migration) -> None:
     definitions = dict(_definitions(source, migration))
     for name, scheduler in schedulers.items():
         _scheduler(str(name), scheduler or {}, definitions, migration)
+    used = {
+        str(s.get("strategy")) for one in schedulers.values() for s in ((one or {}).get("schedules") or {}).values()
+    }
+    for name in sorted(set(definitions) - used):
+        migration.drops(definitions[name][0], "no schedule uses it")
     if not migration.document["portfolios"]:
         raise ConfigurationError("multi_strategy_schedulers", ["there is none with a schedule that can be migrated"])
 
@@ -57,7 +62,7 @@ def _definitions(source: dict[str, Any], migration: Migration) -> Iterator[tuple
         yield str(name), (f"strategies.{name}", definition)
     for section, engine in _SPECIAL.items():
         for name, parameters in (source.get(section) or {}).items():
-            yield str(name), (f"{section}.{name}", {"engine": engine, "parameters": parameters or {}})
+            yield str(name), (f"{section}.{name}", {"engine": engine, "parameters": parameters or {}, "special": True})
 
 
 def _scheduler(name: str, scheduler: dict[str, Any], definitions: dict[str, _Definition], migration: Migration) -> None:
@@ -110,10 +115,9 @@ def _schedule(
     engines[reference] = found.strategy_type
     pod = slug(name)
     to = f"portfolios.{portfolio['id']}.pods.{pod}.schedules.{pod}"
+    given_at = where if definition.get("special") else f"{where}.parameters"
     names = parameter_names(engine, frozenset(found.parameters_type.model_fields))
-    parameters = renamed(
-        migration, f"{where}.parameters", f"{to}.parameters", definition.get("parameters") or {}, names
-    )
+    parameters = renamed(migration, given_at, f"{to}.parameters", definition.get("parameters") or {}, names)
     own: dict[str, Any] = {"id": pod, "strategy": f"{found.strategy_type}@{found.version}", "parameters": parameters}
     migration.maps(f"{path}.strategy", f"{to}.strategy")
     for key in _COPIED:

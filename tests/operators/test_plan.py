@@ -103,10 +103,9 @@ class TestCapabilities:
     """Seed 004: a strategy that a deployment may not run is refused when it is loaded."""
 
     def test_a_strategy_needs_its_capability(self) -> None:
-        assert problems(capabilities=["mean_reversion"]) == [
-            "schedules.alpha.strategy: sma_cross needs the capability 'sma_cross';"
-            + " active in capabilities: mean_reversion"
-        ]
+        (problem,) = problems(capabilities=["mean_reversion"])
+        assert problem.startswith("schedules.alpha.strategy: sma_cross needs the capability 'sma_cross'")
+        assert problem.endswith("active in capabilities: mean_reversion")
 
     def test_with_it_the_plan_stands(self) -> None:
         document = {**configuration(pod("alpha")), "capabilities": ["sma_cross"]}
