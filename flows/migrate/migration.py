@@ -56,7 +56,7 @@ class _LenientLoader(yaml.SafeLoader):
 def _mapping(loader: _LenientLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node)
         if key in seen:
             loader.__dict__.setdefault("repeated", []).append((str(key), node.start_mark.line + 1))
         seen.add(key)
@@ -75,7 +75,7 @@ def read_source(path: Path) -> tuple[dict[str, Any], list[Note]]:
         raise ConfigurationError(str(path), [f"cannot be read: {error}"]) from None
     loader = _LenientLoader(text)
     try:
-        document = loader.get_single_data()  # type: ignore[no-untyped-call]
+        document = loader.get_single_data()
     except yaml.YAMLError as error:
         raise ConfigurationError(str(path), [f"is not YAML: {error}"]) from None
     if not isinstance(document, dict):

@@ -160,16 +160,14 @@ def _limits(
             migration.drops(f"{path}.{strategy}", "no migrated schedule uses this strategy")
             continue
         for profile, given in profiles.items():
-            record = {"limit": given} if isinstance(given, int) else dict(given)
-            record = {"strategy": engines[str(strategy)], "risk_profile": slug(profile), **record}
+            pair = (engines[str(strategy)], slug(profile))
+            record = {"strategy": pair[0], "risk_profile": pair[1]}
+            record |= {"limit": given} if isinstance(given, int) else given
             found = own.setdefault("initial_signal_limits", [])
-            same = [n for n, r in enumerate(found) if _pair(r) == _pair(record)]
-            if not any(
-                _pair(record) == (engines[str(strategy)], _profile(p)) for p in _schedules(own, record["strategy"])
-            ):
-                migration.drops(
-                    f"{path}.{strategy}.{profile}", "no migrated schedule has this strategy and risk profile"
-                )
+            same = [n for n, r in enumerate(found) if _pair(r) == pair]
+            if not any(_profile(s) == pair[1] for s in _schedules(own, pair[0])):
+                reason = "no migrated schedule has this strategy and risk profile"
+                migration.drops(f"{path}.{strategy}.{profile}", reason)
                 continue
             migration.maps(f"{path}.{strategy}.{profile}", f"portfolios.{own['id']}.initial_signal_limits")
             if not same:

@@ -86,7 +86,7 @@ class SignalGate:
         row = np.searchsorted(since, cycle, side="right") - 1
         blocked: Int32 = np.zeros(len(cycle), np.int32)
         for k, places in self._legs:
-            degraded = prices.degraded[:, places].any(axis=1)
+            degraded: Bool = np.asarray(prices.degraded[:, places].any(axis=1))
             mine = schedule == k
             blocked[mine] = np.where(degraded[np.searchsorted(prices.cycles, cycle[mine])], _DEGRADED, 0)
         for k, window in self._windows:

@@ -170,7 +170,8 @@ class ScheduleEvaluation:
         can be unwound."""
         if not self._together:
             return ready
-        return np.repeat(ready.any(axis=1)[:, None], ready.shape[1], axis=1)
+        acting: Bool = np.asarray(ready.any(axis=1, keepdims=True))
+        return np.repeat(acting, ready.shape[1], axis=1)
 
     def _failed(self, block: _Block, row: int) -> None:
         if self.circuit.failure(int(block.bars.cycles[row])):

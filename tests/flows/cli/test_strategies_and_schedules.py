@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
-from flows.dump.records import Records
 from operators.strategy_evaluate.registry import SHIPPED
 from schemas.configuration import parse_configuration
 from tests.flows.cli.test_command_line import CONFIGURATION, last_object, weir
-from tests.flows.dump.samples import write_dump
-from tests.operators.normalize.logs import HOUR, START, bar, record, tick
 
 DOCUMENT = {
     **CONFIGURATION,
@@ -34,11 +32,6 @@ DOCUMENT = {
         }
     ],
 }
-
-INSTRUMENT = {
-    "symbol": "A", "tick": 0.01, "lot": 0.01, "interval": "1h", "listed_from": START + HOUR, "participation": False,
-    "currency": "USD", "venue": None,
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -110,12 +103,13 @@ class TestSingleStrategy:
         assert weir("config", "default", "--param", "fast").exit_code == 2
 
     def test_a_replay_without_a_configuration_runs_it(self, tmp_path: Path) -> None:
-        closes = [100.0 + (n % 20 if n % 40 < 20 else 20 - n % 20) for n in range(120)]
-        log = [record(bar("A", START + (n + 1) * HOUR, c, interval="1h")) for n, c in enumerate(closes)]
-        log.append(record(tick(START + 121 * HOUR)))
-        columns = ([*range(len(log))], [r.timestamp for r in log], [r.payload for r in log])
-        write_dump(tmp_path / "dump", {("market", 0): Records.of(*columns)})
-        (tmp_path / "dump" / "instruments.json").write_text(json.dumps([INSTRUMENT]))
+        lines = ["date,open,high,low,close,volume"]
+        for day in range(120):
+            close = 100.0 + (day % 20 if day % 40 < 20 else 20 - day % 20)
+            lines.append(f"{date(2024, 1, 1) + timedelta(days=day)},{close},{close},{close},{close},10")
+        (tmp_path / "A.csv").write_text("\n".join(lines) + "\n")
+        imported = weir("import", tmp_path / "A.csv", "--out", tmp_path / "dump")
+        assert imported.exit_code == 0, imported.stderr
         arguments = ["replay", "--dump", tmp_path / "dump", "--out", tmp_path / "out", "--param", "fast=3"]
         result = weir(*arguments, "--param", "slow=6", "--no-clickhouse", "--no-report", "--json")
         assert result.exit_code == 0, result.stderr
