@@ -42,6 +42,8 @@ from operators.strategy_evaluate.registry import default_registry
 
 _LOG = logging.getLogger(__name__)
 _SIDE_TOPICS = ("control", "fills", "overlay", "signals")
+#: Which stages read a side topic, by the beginning of their keys.
+_READERS: dict[str, tuple[str, ...]] = {"control": ("pod-", "portfolio-"), "fills": ("portfolio-",)}
 _BEAT = Beat("step")
 
 
@@ -109,12 +111,13 @@ class _Fan:
         """``item`` for every pod and portfolio that waits for the key group."""
         return [(key, (number, item)) for key, number in self._groups[group]]
 
-    def side(self, topic: str, frame: SideFrame | None) -> list[Routed]:
-        """A side topic's frame for everyone who acts on it; the others, and all when there is none, hear a beat."""
+    def side(self, topic: str, item: Any) -> list[Routed]:
+        """``item`` of a side topic for whoever reads it, and a beat for the others."""
+        readers = _READERS.get(topic, ())
         routed: list[Routed] = []
         for key, number in self.everyone:
-            acts = topic == "control" or (topic == "signals" and key in self._hearing)
-            routed.append((key, (number, frame if frame is not None and acts else _BEAT)))
+            reads = key in self._hearing if topic == "signals" else key.startswith(readers)
+            routed.append((key, (number, item if reads else _BEAT)))
         return routed
 
 
@@ -196,7 +199,8 @@ def _side_run(topic: str, fan: _Fan, measure: FlowMeasurements) -> Callable[[Sid
             frame, letters = step.step(block)
         measure.side(block)
         measure.letters(letters)
-        return [_letter(topic, partition, letters), *fan.side(topic, frame)]
+        item: SideFrame | Beat = frame if frame is not None else _BEAT
+        return [_letter(topic, partition, letters), *fan.side(topic, item)]
 
     return run
 

@@ -36,13 +36,21 @@ SECTIONS: Final = (
     ("InverseVolatility", "`portfolios[].capital`, name `inverse_volatility`", "1/volatility of daily returns."),
     ("Rebalance", "`portfolios[].rebalance`", "When capital fractions are computed anew."),
     ("Guards", "`portfolios[].guards`", "Limits of the risk gate; null switches one off."),
-    ("InternalPaper", "`portfolios[].execution`", "Orders are filled at the open of the symbol's next fresh bar."),
+    (
+        "InternalPaper",
+        "`portfolios[].execution`, mode `internal_paper`",
+        "Orders are filled at the open of the symbol's next fresh bar.",
+    ),
+    ("PaperVenue", "`portfolios[].execution`, mode `paper_venue`", "`weir paper-execution` fills the orders on Kafka."),
+    ("Live", "`portfolios[].execution`, mode `live`", "An execution service trades for real; it reports on `fills`."),
     ("Quality", "`quality`", "The batch quality gate over each symbol's last messages: over a limit, no new risk."),
     ("Circuit", "`circuit`", "The circuit breaker of every schedule."),
     ("Kafka", "`kafka`", "The cluster, and how it is read."),
     ("ClickHouse", "`clickhouse`", "Where `weir copy-decisions` writes; a replay embeds its own."),
     ("Runtime", "`runtime`", "How the job runs."),
     ("Telemetry", "`telemetry`", "Names in metrics and traces."),
+    ("PaperVenueService", "`paper_venue`", "How `weir paper-execution` trades."),
+    ("VenueFaults", "`paper_venue.faults`", "What goes wrong there, as shares of all cases, drawn from the seed."),
 )
 
 _HEAD: Final = ("| Key | Values | Default | Unit | Meaning |", "|---|---|---|---|---|")
@@ -65,6 +73,7 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "clickhouse": ("", "Below."),
         "runtime": ("", "Below."),
         "telemetry": ("", "Below."),
+        "paper_venue": ("", "Below."),
     },
     "Time": {
         "cycle_seconds": ("s", "Length of a cycle: the bar interval, or 1 for quotes. `from_dump`: the dump's."),
@@ -216,9 +225,27 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "max_price_age_seconds": ("s", "An older price lets only reductions pass."),
     },
     "InternalPaper": {
-        "mode": ("", "The one way so far; `topics.fills` must not be set."),
+        "mode": ("", "The default; `topics.fills` must not be set."),
         "slippage_bps": ("0.01 %", "Worsens the price of a fill, per side."),
         "account": ("", "Copied to orders."),
+        "order_type": ("", "`limit`: at the last close, rounded to the tick."),
+        "time_in_force": ("", "Copied to orders."),
+    },
+    "PaperVenue": {
+        "mode": ("", "`topics.fills` must be set."),
+        "account": ("", "Copied to orders."),
+        "order_timeout_seconds": ("s", "Event time without an answer after which an order is taken back."),
+        "reject_backoff_seconds": ("s", "Event time without new orders in a symbol after a refusal."),
+        "order_type": ("", "`limit`: at the last close, rounded to the tick."),
+        "time_in_force": ("", "Copied to orders, and obeyed by the venue."),
+    },
+    "Live": {
+        "mode": ("", "`topics.fills` must be set."),
+        "account": ("", "Copied to orders; position reports of it are reconciled."),
+        "live_trading": ("", "Must be true."),
+        "acknowledgement": ("", "Must be `I know that these orders are real`."),
+        "order_timeout_seconds": ("s", "Event time without an answer after which an order is taken back."),
+        "reject_backoff_seconds": ("s", "Event time without new orders in a symbol after a refusal."),
         "order_type": ("", "`limit`: at the last close, rounded to the tick."),
         "time_in_force": ("", "Copied to orders."),
     },
@@ -260,6 +287,23 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Telemetry": {
         "namespace": ("", "Name in metrics and traces."),
         "interval_seconds": ("s", "Wall time between two reports of every schedule in the log of a live run."),
+    },
+    "PaperVenueService": {
+        "seed": ("", "Of the faults."),
+        "slippage_bps": ("0.01 %", "Worsens the price of a fill, per side."),
+        "latency_cycles": ("bars", "Of the symbol, that pass before a new order may trade."),
+        "participation": ("of volume", "What all orders of a portfolio may take of a bar; null is no limit."),
+        "faults": ("", "Below."),
+    },
+    "VenueFaults": {
+        "reject": ("of orders", "Refused."),
+        "duplicate": ("of fills", "Told twice, with one execution id."),
+        "late": ("of fills", "Told `late_answers` cycles later."),
+        "late_answers": ("cycles", "How late."),
+        "overfill": ("of orders", "Their last fill is a lot too much."),
+        "unknown": ("of orders", "A fill of an order that nobody sent is told as well."),
+        "disorder": ("of orders", "Reports of a cycle are told in reverse."),
+        "silent": ("", "Orders in these symbols are never answered."),
     },
 }
 

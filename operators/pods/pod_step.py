@@ -44,6 +44,7 @@ from schemas.messages import ControlCommand
 
 POD_SNAPSHOT = 2
 _Table = TypeVar("_Table", TargetChanges, Clips)
+_Column = TypeVar("_Column", Int64, Float64)
 
 
 class PodStep:
@@ -79,6 +80,7 @@ class PodStep:
         self._standing = _new_standing(len(symbols), count)
         horizons = sorted({s.horizon for s in self._schedules})
         self._horizon = np.array([horizons.index(s.horizon) for s in self._schedules], np.int64)
+        self._untouched: Bool = np.zeros(len(symbols), np.bool_)
         self._trades: Bool = np.zeros((len(symbols), count), np.bool_)
         for row, schedule in enumerate(self._schedules):
             self._trades[:, row] = np.isin(symbols, schedule.symbols)
@@ -127,52 +129,61 @@ class PodStep:
         stepped, failures = self._strategies.step(to_cycle)
         tables = [self._intents.take(to_cycle), stepped, self._external.intents(viewed, prices)]
         intents = join([t for t in tables if len(t)], self._plan.feature_width)
-        due = [e for e in self._events if e.cycle <= to_cycle]
-        self._events = [e for e in self._events if e.cycle > to_cycle]
-        events = merged_drift([*due, *failures, *told, *viewed.events])
-        scale, value = self._scale(intents), self._value(intents)
-        passed = self._gate.let_pass(intents, self._schedule_row[intents.schedule], value, in_force, prices)
-        held = held_clips(passed, intents, self._pod.index, scale, value * intents.confidence)
-        # A command takes effect before its cycle: the block is cut there.
-        cuts = sorted({int(np.searchsorted(prices.cycles, c)) for c, _ in commands} | {0, len(prices.cycles)})
+        events = self._due_events(to_cycle, [*failures, *told, *viewed.events])
+        asked = self._rows(intents, prices.cycles)
+        passed = self._gate.let_pass(intents, asked.schedule, asked.value, in_force, prices)
+        held = held_clips(passed, intents, self._pod.index, asked.scale, asked.value * asked.confidence)
+        rows = asked if passed.intents is intents else self._rows(passed.intents, prices.cycles)
         outputs: list[tuple[PodOutput, Int64]] = []
-        if len(prices.cycles) == 0:
-            outputs.append((pod_output(0, 0, 0), prices.cycles))
-        for begin, end in pairwise(cuts):
-            now = int(prices.cycles[begin])
-            touched = self._obey([command for c, command in commands if c == now])
-            outputs.append((self._run_rows(prices, begin, end, passed.intents, touched), prices.cycles[begin:end]))
+        if not commands or len(prices.cycles) == 0:
+            outputs.append((self._run_rows(prices, 0, len(prices.cycles), rows, self._untouched), prices.cycles))
+        else:
+            # A command takes effect before its cycle: the block is cut there.
+            cuts = sorted({int(np.searchsorted(prices.cycles, c)) for c, _ in commands} | {0, len(prices.cycles)})
+            for begin, end in pairwise(cuts):
+                now = int(prices.cycles[begin])
+                touched = self._obey([command for c, command in commands if c == now])
+                outputs.append((self._run_rows(prices, begin, end, rows, touched), prices.cycles[begin:end]))
         self._frames += 1
-        return self._frame(after, to_cycle, prices, intents, events, outputs, held)
+        weight = np.round(asked.value * asked.scale * asked.confidence, 9)
+        return self._frame(after, to_cycle, prices, intents, weight, events, outputs, held)
 
-    def _run_rows(self, prices: PriceBlock, first: int, last: int, intents: Intents, touched: Bool) -> PodOutput:
-        cycles = prices.cycles[first:last]
-        begin = int(np.searchsorted(intents.cycle, cycles[0]))
-        end = int(np.searchsorted(intents.cycle, cycles[-1], side="right"))
-        rows = IntentRows(
-            row=np.searchsorted(cycles, intents.cycle[begin:end]),
-            symbol=np.searchsorted(self._pod.symbols, intents.symbol[begin:end]).astype(np.int32),
-            schedule=self._schedule_row[intents.schedule[begin:end]],
-            value=self._value(intents)[begin:end],
-            scale=self._scale(intents)[begin:end],
-            confidence=intents.confidence[begin:end],
+    def _rows(self, intents: Intents, cycles: Int64) -> IntentRows:
+        """The intents of a block as the kernel takes them, by row of the block."""
+        place = np.searchsorted(self._pod.symbols, intents.symbol)
+        schedule = self._schedule_row[intents.schedule]
+        by_notional = np.isnan(intents.strength)
+        return IntentRows(
+            row=np.searchsorted(cycles, intents.cycle),
+            symbol=place.astype(np.int32),
+            schedule=schedule,
+            value=np.where(by_notional, intents.notional / self._reference, intents.strength),
+            # A notional is a weight already, a strength asks for its schedule's share.
+            scale=np.where(by_notional, 1.0, self._share[schedule] * self._asset_weight[place]),
+            confidence=intents.confidence,
         )
-        out = pod_output(len(cycles), len(touched), end - begin)
+
+    def _run_rows(self, prices: PriceBlock, first: int, last: int, rows: IntentRows, touched: Bool) -> PodOutput:
+        begin, end = np.searchsorted(rows.row, (first, last)).tolist()
+        if first > 0 or end < len(rows.row):
+            cut = slice(begin, end)
+            columns = {name: column[cut] for name, column in rows._asdict().items()}
+            rows = IntentRows(**columns)._replace(row=rows.row[cut] - first)
+        out = pod_output(last - first, len(touched), end - begin)
         run_block(
-            self._book, self._book_rules, self._standing, self._horizon, self._pod.max_leverage, cycles,
-            prices.open[first:last], prices.close[first:last], prices.fresh[first:last], rows, touched, out,
+            self._book, self._book_rules, self._standing, self._horizon, self._pod.max_leverage,
+            prices.cycles[first:last], prices.open[first:last], prices.close[first:last], prices.fresh[first:last],
+            rows, touched, out,
         )  # fmt: skip
         return out
 
-    def _scale(self, intents: Intents) -> Float64:
-        """[n] pod weight of a value of 1: a notional is a weight already, a strength asks for its schedule's share."""
-        place = np.searchsorted(self._pod.symbols, intents.symbol)
-        share = self._share[self._schedule_row[intents.schedule]] * self._asset_weight[place]
-        return np.where(np.isnan(intents.strength), 1.0, share)
-
-    def _value(self, intents: Intents) -> Float64:
-        """[n] the strength, or the notional over the reference capital."""
-        return np.where(np.isnan(intents.strength), intents.notional / self._reference, intents.strength)
+    def _due_events(self, to_cycle: int, more: list[StrategyEvent]) -> list[StrategyEvent]:
+        """What key groups told up to ``to_cycle``, and ``more``, in order."""
+        if not self._events and not more:
+            return []
+        due = [e for e in self._events if e.cycle <= to_cycle]
+        self._events = [e for e in self._events if e.cycle > to_cycle]
+        return merged_drift([*due, *more])
 
     # ------------------------------------------------------------ commands
     def _accepted(self, messages: list[tuple[int, SideMessage]]) -> list[tuple[int, ControlCommand]]:
@@ -229,6 +240,7 @@ class PodStep:
         to_cycle: int,
         prices: PriceBlock,
         intents: Intents,
+        weight: Float64,
         events: list[StrategyEvent],
         outputs: list[tuple[PodOutput, Int64]],
         held: Clips,
@@ -237,7 +249,6 @@ class PodStep:
         clips = [_clips(out, cycles, self._pod.symbols, self._pod.index) for out, cycles in outputs]
         clips = clips if not len(held.cycle) else [_by_cycle(_joined(Clips, [held, *clips]))]
         days = [(cycles[out.day_row[: out.counts[2]]], out.day_return[: out.counts[2]]) for out, cycles in outputs]
-        weight = self._value(intents) * self._scale(intents) * intents.confidence
         return PodFrame(
             pod=self._pod.index,
             counter=self._frames,
@@ -246,12 +257,12 @@ class PodStep:
             changes=_joined(TargetChanges, changes),
             clips=_joined(Clips, clips),
             intents=intents,
-            intent_weight=np.round(weight, 9),
+            intent_weight=weight,
             events=events,
             book_cycle=prices.cycles,
-            book_equity=np.concatenate([np.empty(0), *(out.equity for out, _ in outputs)]),
-            daily_cycle=np.concatenate([np.empty(0, np.int64), *(c for c, _ in days)]),
-            daily_return=np.concatenate([np.empty(0), *(r for _, r in days)]),
+            book_equity=_end_to_end([out.equity for out, _ in outputs]),
+            daily_cycle=_end_to_end([c for c, _ in days]),
+            daily_return=_end_to_end([r for _, r in days]),
         )
 
     # ------------------------------------------------------------ for metrics
@@ -345,6 +356,10 @@ def _clips(out: PodOutput, cycles: Int64, symbols: np.ndarray, pod: int) -> Clip
 def _by_cycle(clips: Clips) -> Clips:
     order = np.argsort(clips.cycle, kind="stable")
     return Clips(**{n: getattr(clips, n)[order] for n in Clips.__dataclass_fields__})
+
+
+def _end_to_end(parts: list[_Column]) -> _Column:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _joined(kind: type[_Table], parts: list[_Table]) -> _Table:

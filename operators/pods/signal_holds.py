@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from operators.control.signal_commands import SIGNAL_COMMANDS, limited_pair, until_of
-from operators.frames import Bool, Int64, StrategyEvent
+from operators.frames import BEGINNING, Bool, Int64, StrategyEvent
 from operators.plan import Plan, SchedulePlan
 from schemas.messages import ControlCommand
 from schemas.reasons import Reason
@@ -60,6 +60,7 @@ class SignalHolds:
         self._suspensions: dict[Key, Hold] = {}
         self._limits: dict[Key, Hold] = {}
         self._begun = False
+        self._now = self._in_force(BEGINNING)
 
     # ------------------------------------------------------------ time
     def advance(
@@ -75,7 +76,8 @@ class SignalHolds:
         events: list[StrategyEvent] = []
         if not self._begun and first is not None:
             self._begin(first, events)
-        in_force = [self._in_force(0)]
+            self._now = self._in_force(first)
+        in_force = [self._now]
         if not self._begun:
             return in_force, events
         at = 0
@@ -89,7 +91,8 @@ class SignalHolds:
             while at < len(commands) and commands[at][0] == now:
                 self._obey(commands[at][1], now, events)
                 at += 1
-            in_force.append(self._in_force(now))
+            self._now = self._in_force(now)
+            in_force.append(self._now)
 
     def _begin(self, first: int, events: list[StrategyEvent]) -> None:
         self._begun = True
@@ -189,6 +192,7 @@ class SignalHolds:
         self._begun = snapshot["begun"]
         self._suspensions = {k: Hold(*h) for k, h in snapshot["suspensions"].items()}
         self._limits = {k: Hold(*h) for k, h in snapshot["limits"].items()}
+        self._now = self._in_force(BEGINNING)
 
 
 def _keys(schedule: SchedulePlan) -> list[Key]:
