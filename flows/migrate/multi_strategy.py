@@ -161,7 +161,7 @@ def _limits(
             continue
         for profile, given in profiles.items():
             pair = (engines[str(strategy)], slug(profile))
-            record = {"strategy": pair[0], "risk_profile": pair[1]}
+            record: dict[str, Any] = {"strategy": pair[0], "risk_profile": pair[1]}
             record |= {"limit": given} if isinstance(given, int) else given
             found = own.setdefault("initial_signal_limits", [])
             same = [n for n, r in enumerate(found) if _pair(r) == pair]
