@@ -21,6 +21,13 @@ from flows.replay import BUILDER
 from flows.settings import FlowSettings, KafkaInput, KafkaOutput, Recovery, write_settings
 from schemas.configuration import Configuration, ConfigurationError, config_hash, load_configuration
 
+#: Execution modes that belong to each environment.
+ENVIRONMENTS = {
+    "demo": ("internal_paper",),
+    "paper": ("internal_paper", "paper_venue"),
+    "live": ("live",),
+}
+
 #: Restarts in a row before a flow that keeps dying is given up.
 RESTARTS = 10
 
@@ -39,12 +46,18 @@ class LiveResult(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
-    """How to run. ``recovery`` overrides ``runtime.recovery_directory``; ``say`` is told what happens."""
+    """How to run.
+
+    ``recovery`` overrides ``runtime.recovery_directory``; ``say`` is told what happens; ``once`` ends the run when a
+    cycle has been decided; ``environment`` says what kind of execution the configuration must have.
+    """
 
     processes: int = 1
     workers: int = 1
     recovery: Path | None = None
     restarts: int = RESTARTS
+    once: bool = False
+    environment: str | None = None
     say: Callable[[str], None] = lambda _text: None
 
 
@@ -73,6 +86,7 @@ def run_live(configuration_file: Path, options: LiveOptions | None = None) -> Li
             workers=options.workers,
             code_version=code_version(),
             hang_seconds=configuration.runtime.hang_seconds,
+            once=options.once,
         )
         path = Path(scratch) / "settings.json"
         # First of all: without Kafka nothing begins, and the folder stays as it is.
@@ -125,5 +139,20 @@ def _check(configuration: Configuration, source: str, options: LiveOptions) -> N
     for name, value in (("--processes", options.processes), ("--workers", options.workers)):
         if value < 1:
             problems.append(f"{name}: {value} given, at least 1 is needed")
+    problems += environment_problems(configuration, options.environment)
     if problems:
         raise ConfigurationError(source, problems)
+
+
+def environment_problems(configuration: Configuration, environment: str | None) -> list[str]:
+    """Portfolios whose execution does not belong to ``environment``: what is for paper must not start as live, nor the
+    other way round. None allows every execution."""
+    if environment is None:
+        return []
+    allowed = ENVIRONMENTS[environment]
+    return [
+        f"portfolios.{p.id}.execution.mode: {p.execution.mode} does not belong to --environment {environment}, which"
+        f" allows {' and '.join(allowed)}"
+        for p in configuration.portfolios
+        if p.execution.mode not in allowed
+    ]

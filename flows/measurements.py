@@ -12,19 +12,24 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
+from flows.schedule_measurements import ScheduleMeasurements
 from operators.frames import (
     BAR,
     BEGINNING,
     KIND,
     DeadLetters,
     GroupFrame,
+    Intents,
     MarketBlock,
     OutputBlock,
     PodFrame,
     RecordBlock,
+    StrategyEvent,
 )
+from operators.intents import take
 from operators.normalize.group_step import GroupStep
 from operators.plan import Plan
+from operators.pods.pod_step import PodStep
 from operators.strategy_evaluate.runtime import EvaluationWatch
 from schemas.metrics import Metrics
 from schemas.reasons import Reason
@@ -72,11 +77,12 @@ class FlowMeasurements:
         self._strategy_of = {(self._portfolio_of[s.index], s.id): s.strategy_id for s in plan.schedules}
         self._stages = {stage: metrics.histogram("weir_cycle_latency_seconds").labels(stage) for stage in STAGES}
         self._watermarks: dict[int, int] = {}
-        self._bars_before: dict[tuple[int, int], int] = {}
+        self._bars_before: dict[tuple[str, int, int], int] = {}
         self._duplicates_before: dict[int, int] = {}
         self._degraded: dict[int, int] = {}
         self._open_circuits: set[tuple[int, int]] = set()
         self._decided: dict[str, int] = {}
+        self._schedules = ScheduleMeasurements(plan, self._set)
         # Finding a metric by its labels costs several times what setting it does.
         self._counters: dict[tuple[str, ...], _Counts] = {}
         self._gauges: dict[tuple[str, ...], _Shows] = {}
@@ -147,29 +153,31 @@ class FlowMeasurements:
         self._watermark(group, step.clock.watermark)
         self._evaluated(group, step)
         for frame in frames:
-            self._intents(frame)
-            self._events(frame)
+            self._intents(frame.intents)
+            self._events(frame.events, frame.group)
             if len(frame.degraded):
                 self._degraded[group] = int(np.count_nonzero(frame.degraded[-1]))
         if frames:
             self._set("weir_degraded_symbols", sum([*self._degraded.values()]))
 
     def _evaluated(self, group: int, step: GroupStep) -> None:
-        for schedule, bars in step.evaluated_bars().items():
-            more = bars - self._bars_before.get((group, schedule), 0)
-            if more:
-                self._bars_before[group, schedule] = bars
-                strategy = self._plan.schedules[schedule].strategy_id
-                self._count("strategy_events_total", more, strategy)
+        self._bars(("group", group), step.evaluated_bars())
         more = step.duplicates - self._duplicates_before.get(group, 0)
         if more:
             self._duplicates_before[group] = step.duplicates
             self._count("weir_duplicates_total", more, "market")
 
-    def _intents(self, frame: GroupFrame) -> None:
-        intents = frame.intents
+    def _bars(self, place: tuple[str, int], evaluated: Mapping[int, int]) -> None:
+        for schedule, bars in evaluated.items():
+            more = bars - self._bars_before.get((*place, schedule), 0)
+            if more:
+                self._bars_before[(*place, schedule)] = bars
+                self._count("strategy_events_total", more, self._plan.schedules[schedule].strategy_id)
+
+    def _intents(self, intents: Intents) -> None:
         if not len(intents):
             return
+        self._schedules.intents(intents)
         emitted = np.bincount(intents.schedule)
         confidence = np.bincount(intents.schedule, weights=intents.confidence)
         for index in np.flatnonzero(emitted).tolist():
@@ -179,15 +187,15 @@ class FlowMeasurements:
             self._count("schedule_signals_total", number, *place)
             self._set("schedule_avg_confidence", float(confidence[index]) / number, *place)
 
-    def _events(self, frame: GroupFrame) -> None:
-        for event in frame.events:
+    def _events(self, events: list[StrategyEvent], group: int) -> None:
+        for event in events:
             schedule = self._plan.schedules[event.schedule]
             if event.reason in _ERRORS:
                 self._count("strategy_errors_total", 1, schedule.strategy_id)
             elif event.reason == Reason.STRATEGY_CIRCUIT_OPEN.name:
-                self._open_circuits.add((event.schedule, frame.group))
+                self._open_circuits.add((event.schedule, group))
             elif event.reason == Reason.STRATEGY_CIRCUIT_CLOSED.name:
-                self._open_circuits.discard((event.schedule, frame.group))
+                self._open_circuits.discard((event.schedule, group))
             else:
                 continue
             is_open = any(number == event.schedule for number, _ in [*self._open_circuits])
@@ -212,6 +220,17 @@ class FlowMeasurements:
             self._set("weir_pod_rolling_sharpe_30d", float(frame.daily_sharpe[-1]), portfolio, pod)
             self._set("weir_pod_rolling_drawdown_30d", float(frame.daily_drawdown[-1]), portfolio, pod)
 
+    def schedules(self, pod: int, step: PodStep, frame: PodFrame) -> None:
+        """Notes what the pod's step evaluated itself (``scope: pod``), and how its schedules stand."""
+        own = np.array([self._plan.schedules[s].strategy.scope == "pod" for s in range(len(self._plan.schedules))])
+        if own[list(self._plan.pods[pod].schedules)].any():
+            self._bars(("pod", pod), step.evaluated_bars())
+            if len(frame.intents):
+                self._intents(take(frame.intents, own[frame.intents.schedule]))
+            self._events([e for e in frame.events if own[e.schedule]], -1 - pod)
+        if frame.to_cycle > BEGINNING:
+            self._schedules.states(pod, step.schedule_states(), frame.to_cycle)
+
     def portfolio(self, block: OutputBlock) -> None:
         """Notes what a portfolio decided."""
         name = block.portfolio
@@ -230,6 +249,7 @@ class FlowMeasurements:
             number = orders.count(f'"side":"{side}"'.encode())
             if number:
                 self._count("weir_orders_total", number, name, side)
+        self._schedules.capital(name, block.bodies)
         self._stands(name, _STANDING.decode(block.bodies[-1]))
 
     def _stands(self, portfolio: str, standing: _Standing) -> None:

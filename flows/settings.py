@@ -80,6 +80,7 @@ class FlowSettings(Struct, frozen=True, kw_only=True):
         workers: worker threads in each process.
         code_version: digest of the installed sources, for the envelope of decisions.
         hang_seconds: wall seconds after which one evaluation counts as hung.
+        once: stop as soon as a cycle has been decided (audit).
         run: id of this start of the cluster, the same in all its processes (Kafka's progress topic).
         retired: what pods still hold of what an earlier configuration traded; kept in the recovery folder.
     """
@@ -93,6 +94,7 @@ class FlowSettings(Struct, frozen=True, kw_only=True):
     workers: int = 1
     code_version: str = ""
     hang_seconds: float = 30.0
+    once: bool = False
     run: str = ""
     retired: list[Retired] = []
 

@@ -5,6 +5,7 @@ Step ids are recovery keys: a test freezes them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,7 +18,7 @@ from flows.connections import Connections, connect
 from flows.dump.dead_letter_sink import dead_letter_key
 from flows.measurements import FlowMeasurements
 from flows.metrics import process_metrics
-from flows.process import outcome
+from flows.process import drain, outcome
 from flows.process.watchdog import watch
 from flows.settings import FlowSettings
 from flows.stages import Numbered, Routed, StageLogic
@@ -39,6 +40,7 @@ from operators.portfolio.portfolio_step import PortfolioStep
 from operators.side.side_step import SideStep
 from operators.strategy_evaluate.registry import default_registry
 
+_LOG = logging.getLogger(__name__)
 _SIDE_TOPICS = ("control", "fills", "overlay", "signals")
 #: Which stages read a side topic, by the beginning of their keys.
 _READERS: dict[str, tuple[str, ...]] = {
@@ -52,14 +54,20 @@ _BEAT = Beat("step")
 def build_trading(settings: FlowSettings) -> Dataflow:
     """The dataflow of one run; raises ConfigurationError before anything is opened."""
     plan = compile_plan(settings.parsed(), default_registry(), retired=tuple(settings.retired))
+    for schedule, problem in plan.left_out:
+        _LOG.warning("schedule %s is left out (allow_partial_start): %s", schedule, problem)
     connections = connect(settings, plan)
     measure = FlowMeasurements(plan, process_metrics(), settings.code_version)
     flow = Dataflow("weir")
-    market = _market(flow, plan, connections, settings, measure)
+    quarantined = {
+        f"{q.portfolio}/{q.schedule}" if q.portfolio else q.schedule: q.first_cycle for q in settings.quarantined
+    }
+    market = _market(flow, plan, connections, measure, quarantined)
     side = _side(flow, plan, connections, measure)
     routed = market if side is None else op.merge("stage_inputs", market, side)
-    pods = _pods(routed, plan, measure)
-    decisions = _portfolios(op.merge("portfolio_inputs", _to(routed, "portfolio"), pods), plan, measure)
+    pods = _pods(routed, plan, measure, quarantined)
+    inputs = op.merge("portfolio_inputs", _to(routed, "portfolio"), pods)
+    decisions = _portfolios(inputs, plan, measure, settings.once)
     op.output("decisions", decisions, connections.decisions)
     op.output("dead_letters", _letters(routed), connections.dead_letters)
     return flow
@@ -94,9 +102,12 @@ class _Fan:
             self.everyone.append(key)
             for group in portfolio.groups:
                 self._groups[group].append(key)
+        self._hearing: set[str] = set()
         for pod in plan.pods:
             key = (f"pod-{pod.index:05d}", pod.index)
             self.everyone.append(key)
+            if pod.hears_signals:
+                self._hearing.add(key[0])
             for group in pod.groups:
                 self._groups[group].append(key)
 
@@ -106,9 +117,12 @@ class _Fan:
 
     def side(self, topic: str, item: Any) -> list[Routed]:
         """``item`` of a side topic for whoever reads it, and a beat for the others."""
-        return [
-            (key, (number, item if key.startswith(_READERS.get(topic, ())) else _BEAT)) for key, number in self.everyone
-        ]
+        readers = _READERS.get(topic, ())
+        routed: list[Routed] = []
+        for key, number in self.everyone:
+            reads = key in self._hearing if topic == "signals" else key.startswith(readers)
+            routed.append((key, (number, item if reads else _BEAT)))
+        return routed
 
 
 def _letter(topic: str, partition: int, letters: DeadLetters | None) -> Routed:
@@ -117,13 +131,10 @@ def _letter(topic: str, partition: int, letters: DeadLetters | None) -> Routed:
 
 # ---------------------------------------------------------------- market
 def _market(
-    flow: Dataflow, plan: Plan, connections: Connections, settings: FlowSettings, measure: FlowMeasurements
+    flow: Dataflow, plan: Plan, connections: Connections, measure: FlowMeasurements, quarantined: dict[str, int]
 ) -> Stream[Routed]:
     decoders = {g.partition: MarketDecoder(plan, g.partition) for g in plan.groups}
     fan = _Fan(plan)
-    quarantined = {
-        f"{q.portfolio}/{q.schedule}" if q.portfolio else q.schedule: q.first_cycle for q in settings.quarantined
-    }
 
     def decode(batch: list[RecordBlock]) -> list[tuple[str, Numbered]]:
         with measure.timed("decode"):
@@ -199,7 +210,9 @@ def _side_run(topic: str, fan: _Fan, measure: FlowMeasurements) -> Callable[[Sid
 
 
 # ---------------------------------------------------------------- pods and portfolios
-def _pods(routed: Stream[Routed], plan: Plan, measure: FlowMeasurements) -> KeyedStream[Numbered]:
+def _pods(
+    routed: Stream[Routed], plan: Plan, measure: FlowMeasurements, quarantined: dict[str, int]
+) -> KeyedStream[Numbered]:
     owner = {p.index: (f"portfolio-{plan.portfolios[p.portfolio].id}", p.portfolio) for p in plan.pods}
 
     def run(step: PodStep, pod: int, item: GroupFrame | SideFrame | Beat) -> list[Routed]:
@@ -209,14 +222,17 @@ def _pods(routed: Stream[Routed], plan: Plan, measure: FlowMeasurements) -> Keye
                 frame = step.step(item)
         if frame is not None:
             measure.pod(frame)
+            measure.schedules(pod, step, frame)
         key, number = owner[pod]
         return [(key, (number, frame if frame is not None else _BEAT))]
 
-    stepped = op.stateful_batch("pod", _to(routed, "pod"), _stage(lambda n: PodStep(plan, n), run))
+    watching = measure.watching(watch)
+    logic = _stage(lambda n: PodStep(plan, n, quarantined, watching), run)
+    stepped = op.stateful_batch("pod", _to(routed, "pod"), logic)
     return op.map("pod_out", stepped, _value)
 
 
-def _portfolios(items: KeyedStream[Numbered], plan: Plan, measure: FlowMeasurements) -> KeyedStream[Any]:
+def _portfolios(items: KeyedStream[Numbered], plan: Plan, measure: FlowMeasurements, once: bool) -> KeyedStream[Any]:
     def run(step: PortfolioStep, portfolio: int, item: GroupFrame | PodFrame | SideFrame | Beat) -> list[Any]:
         block: OutputBlock | None = None
         if not isinstance(item, Beat):
@@ -224,6 +240,8 @@ def _portfolios(items: KeyedStream[Numbered], plan: Plan, measure: FlowMeasureme
                 block = step.step(item)
         if block is not None:
             measure.portfolio(block)
+            if once:
+                drain.request()
         return [(plan.portfolios[portfolio].id, block if block is not None else _BEAT)]
 
     def ended(step: PortfolioStep, portfolio: int) -> None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from operators.payloads import Payloads
+
+if TYPE_CHECKING:
+    from operators.bars import BarBlock
 
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
@@ -158,7 +161,8 @@ class GroupFrame:
     """One key group's closed cycles (after_cycle, to_cycle]; ``cycles`` lists those in which something happened.
 
     Prices are [C, S] over the group's own symbols (``plan.groups[group].symbols``). ``fresh`` marks symbols with a
-    price of this cycle; ``open``/``close`` are NaN elsewhere. ``degraded`` is the quality gate's verdict.
+    price of this cycle; ``open``/``close`` are NaN elsewhere. ``degraded`` is the quality gate's verdict. ``shared``
+    holds the bars that strategies with ``scope: pod`` need, over the group's ``shared`` symbols.
     """
 
     group: int
@@ -175,6 +179,7 @@ class GroupFrame:
     degraded: Bool
     intents: Intents
     events: list[StrategyEvent]
+    shared: list[BarBlock] = field(default_factory=list)
 
 
 @dataclass(slots=True, frozen=True)

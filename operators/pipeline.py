@@ -33,7 +33,7 @@ class Pipeline:
             outputs = [o for f in frames for o in self._group(f)]
         else:
             side, letters = self.sides[block.topic, block.partition].step(block)
-            outputs = [] if side is None or side.topic not in ("control", "overlay") else self._side(side)
+            outputs = [] if side is None else self._side(side)
         return outputs, [] if letters is None else [letters]
 
     def _group(self, frame: GroupFrame) -> list[OutputBlock]:
@@ -47,8 +47,8 @@ class Pipeline:
         return [o for o in outputs if o is not None]
 
     def _side(self, frame: SideFrame) -> list[OutputBlock]:
-        outputs = [portfolio.step(frame) for portfolio in self.portfolios]
-        if frame.topic == "control":
+        outputs = [p.step(frame) for p in self.portfolios if frame.topic in ("control", "overlay", "fills")]
+        if frame.topic in ("control", "signals"):
             outputs += [self._pod(pod.portfolio, self.pods[pod.index].step(frame)) for pod in self._plan.pods]
         return [o for o in outputs if o is not None]
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from operators.frames import Float64, Int32, Int64
+from operators.frames import Bool, Float64, Int32, Int64
+from operators.strategy_evaluate.reference import market_of
 from operators.strategy_evaluate.registry import Registry
 from operators.strategy_evaluate.strategy import Strategy
 from schemas.canonical import document_hash
@@ -40,18 +41,25 @@ class SchedulePlan:
     share: float
     warmup_bars: int
     on_silence: str
+    interval_ns: int
+    cadence_ns: int | None
+    max_drift_ns: int | None
+    #: as configured: window, limits, profile, tags, priority
+    settings: Schedule
 
 
 @dataclass(frozen=True, slots=True)
 class GroupPlan:
     """A key group: the symbols of one market partition (global indices, ascending) and who trades them.
 
-    ``schedules`` pairs a schedule's index with its symbols as positions within the group.
+    ``schedules`` pairs a schedule's index with its symbols as positions within the group; those that see all symbols of
+    a pod run there. ``shared`` are the positions of symbols whose bars and quotes pods need for that.
     """
 
     partition: int
     symbols: Int32
     schedules: tuple[tuple[int, Int32], ...]
+    shared: Int32
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,8 @@ class PodPlan:
     groups: tuple[int, ...]
     max_leverage: float
     slippage: float
+    #: whether a schedule follows the signals topic
+    hears_signals: bool
     #: no longer configured: it is kept until its holdings are gone
     retired: bool = False
 
@@ -105,6 +115,8 @@ class Plan:
     portfolios: tuple[PortfolioPlan, ...]
     #: declared features of the widest schedule
     feature_width: int
+    #: what ``allow_partial_start`` left out: schedule id and why
+    left_out: tuple[tuple[str, str], ...]
     #: what pods hold of what is no longer traded
     retired: tuple[Retired, ...] = ()
 
@@ -135,6 +147,7 @@ class _Compiler:
         self.source = source
         self.retired = retired
         self.problems: list[str] = []
+        self.left_out: list[tuple[str, str]] = []
 
     def plan(self) -> Plan:
         configuration = self.configuration
@@ -176,6 +189,7 @@ class _Compiler:
             pods=pods,
             portfolios=self._portfolios(pods),
             feature_width=max((len(s.strategy.features()) for s in schedules), default=0),
+            left_out=tuple(self.left_out),
             retired=self.retired,
         )
 
@@ -229,23 +243,22 @@ class _Compiler:
         for _, pod_number, schedule in enabled:
             siblings = sum(1 for _, p, _ in enabled if p == pod_number)
             path = f"schedules.{schedule.id}"
-            try:
-                strategy = self.registry.build(schedule.strategy, schedule.parameters)
-            except ConfigurationError as error:
-                self.problems += [f"{path}.{problem}" for problem in error.problems]
-                continue
-            if strategy.scope == "pod":
-                self.problems.append(
-                    f"{path}.strategy: {schedule.strategy} sees all symbols of a pod (scope: pod), which this version"
-                    " does not run; choose a strategy with scope: symbol"
-                )
-                continue
             names = self.symbols if schedule.symbols == "*" else tuple(sorted(set(schedule.symbols)))
             missing = [n for n in names if n not in self.symbol_index]
             if missing:
                 self.problems.append(f"{path}.symbols: no instrument for {', '.join(missing)}")
                 continue
             interval = schedule.interval or self.default_interval
+            try:
+                strategy = self._strategy(schedule, names, interval)
+            except ConfigurationError as error:
+                found = [f"{path}.{problem}" for problem in error.problems]
+                if self.configuration.allow_partial_start:
+                    self.left_out += [(schedule.id, problem) for problem in found]
+                else:
+                    self.problems += found
+                continue
+            self.problems += [f"{path}.{problem}" for problem in self._pod_scope_problems(strategy, names)]
             compiled.append(
                 SchedulePlan(
                     index=len(compiled),
@@ -261,8 +274,14 @@ class _Compiler:
                     share=schedule.share if schedule.share is not None else 1.0 / siblings,
                     warmup_bars=schedule.warmup_bars,
                     on_silence=schedule.on_silence,
+                    interval_ns=interval_nanoseconds(interval),
+                    cadence_ns=_nanoseconds(schedule.cadence_seconds),
+                    max_drift_ns=_nanoseconds(schedule.max_drift_seconds),
+                    settings=schedule,
                 )
             )
+        if enabled and not compiled:
+            self.problems += [f"{problem} (nothing else would start)" for _, problem in self.left_out]
         return tuple(compiled)
 
     def _check_asset_bounds(self, schedules: tuple[SchedulePlan, ...]) -> None:
@@ -274,16 +293,40 @@ class _Compiler:
             if problem is not None:
                 self.problems.append(f"pods.{pod.id}.asset_allocator: {problem}")
 
+    def _strategy(self, schedule: Schedule, names: tuple[str, ...], interval: str) -> Strategy:
+        instruments = [self.instruments[self.symbol_index[n]] for n in names]
+        calendars = {**BUILT_IN_CALENDARS, **self.configuration.calendars}
+        market = market_of(instruments, calendars, interval_nanoseconds(interval))
+        return self.registry.build(schedule.strategy, schedule.parameters, market, self.configuration.capabilities)
+
+    def _pod_scope_problems(self, strategy: Strategy, names: tuple[str, ...]) -> list[str]:
+        problems: list[str] = []
+        if strategy.driven_by == "signals" and self.configuration.topics.signals is None:
+            problems.append(f"strategy: {strategy.strategy_type} follows the signals topic; configure topics.signals")
+        if strategy.legs and len(names) != strategy.legs:
+            problems.append(f"symbols: {strategy.strategy_type} trades {strategy.legs} legs, {len(names)} given")
+        if strategy.legs:
+            # A leg that may not be sold would leave the other one alone.
+            problems += [
+                f"symbols: {n} is a leg that may have to be sold short, and its instrument says shortable: false"
+                for n in names
+                if not self.instruments[self.symbol_index[n]].shortable
+            ]
+        return problems
+
     def _groups(self, partitions: int, group_of: Int32, schedules: tuple[SchedulePlan, ...]) -> tuple[GroupPlan, ...]:
         groups: list[GroupPlan] = []
         for partition in range(partitions):
             symbols = np.flatnonzero(group_of == partition).astype(np.int32)
             traders: list[tuple[int, Int32]] = []
+            shared: Bool = np.zeros(len(symbols), np.bool_)
             for schedule in schedules:
                 local = np.flatnonzero(np.isin(symbols, schedule.symbols)).astype(np.int32)
                 if len(local) and schedule.strategy.scope == "symbol":
                     traders.append((schedule.index, local))
-            groups.append(GroupPlan(partition, symbols, tuple(traders)))
+                elif schedule.strategy.driven_by == "bars":
+                    shared[local] = True
+            groups.append(GroupPlan(partition, symbols, tuple(traders), np.flatnonzero(shared).astype(np.int32)))
         return tuple(groups)
 
     def _pods(self, schedules: tuple[SchedulePlan, ...], group_of: Int32) -> tuple[PodPlan, ...]:
@@ -311,6 +354,7 @@ class _Compiler:
                         max_leverage=max_leverage,
                         slippage=slippage_bps * 1e-4,
                         retired=retired,
+                        hears_signals=any(s.strategy.driven_by == "signals" for s in own),
                     )
                 )
         return tuple(pods)
@@ -334,3 +378,7 @@ def parameter_document(strategy: Strategy) -> dict[str, Any]:
         "version": strategy.version,
         "parameters": strategy.parameters.model_dump(mode="json"),
     }
+
+
+def _nanoseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else seconds_to_nanoseconds(seconds)

@@ -215,9 +215,14 @@ def _stage_border_problems(plan: Plan, old: StepSnapshots, border: int) -> list[
                 f"{name} stands at {_time(snapshot['cycle'])}, the market at {_time(border)}: it waits for {slowest};"
                 " start the cluster on the old folder again, let that topic tick past the border, and stop it there"
             )
-        elif any(len(snapshot.get(part, ())) for part in ("prices", "intents", "events")):
+        elif _keeps_frames(snapshot):
             problems.append(f"{name} keeps frames beyond {_time(border)}; {_TO_A_BORDER}")
     return problems
+
+
+def _keeps_frames(snapshot: Snapshot) -> bool:
+    waiting = [snapshot.get(part, ()) for part in ("prices", "intents", "events")]
+    return any(map(len, waiting)) or bool((snapshot.get("strategies") or {}).get("bars"))
 
 
 # ---------------------------------------------------------------- the new snapshots

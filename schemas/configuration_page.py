@@ -41,6 +41,9 @@ SECTIONS: Final = (
         "The drift detector, on standardised returns.",
     ),
     ("Schedule", "`portfolios[].pods[].schedules[]`", "One strategy version bound to symbols and parameters."),
+    ("TimeWindow", "`portfolios[].pods[].schedules[].window`", "Outside of it only reductions pass."),
+    ("InitialSuspension", "`portfolios[].initial_suspensions[]`", "What begins suspended: only reductions pass."),
+    ("InitialSignalLimit", "`portfolios[].initial_signal_limits[]`", "Overrides of `max_signals` from the start."),
     *POLICY_SECTIONS,
     ("Rebalance", "`portfolios[].rebalance`", "When capital fractions are computed anew."),
     ("CapitalLimits", "`portfolios[].capital_limits`", "The steps from a policy's raw weights to the fractions."),
@@ -83,6 +86,8 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "portfolios": ("", "At least one."),
         "quality": ("", "Below."),
         "circuit": ("", "Below."),
+        "capabilities": ("", "Which strategies may run here, by type or by the capability they name; `*`: all."),
+        "allow_partial_start": ("", "true: a schedule whose strategy cannot be loaded is left out, with a warning."),
         "kafka": ("", "Below."),
         "clickhouse": ("", "Below."),
         "runtime": ("", "Below."),
@@ -99,8 +104,8 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "Topics": {
         "market": ("", "Always there."),
-        "control": ("", "Commands: kill, arm, trading_state, force_rebalance, quarantine. Live runs should have one."),
-        "signals": ("", "Views of outside models. Checked and dead-lettered; no shipped strategy reads them yet."),
+        "control": ("", "Operators' commands, and quarantines. Live runs should have one."),
+        "signals": ("", "Views of outside models, for `external_signal`."),
         "fills": ("", "Execution reports. Must not be set with `internal_paper`, the one execution mode so far."),
         "overlay": (
             "",
@@ -160,6 +165,8 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "rebalance_band": ("of target", "Held units are computed anew when they drift further; 0: never."),
         "guards": ("", "Below."),
         "execution": ("", "Below."),
+        "initial_suspensions": ("", "In force before the first cycle."),
+        "initial_signal_limits": ("", "In force before the first cycle."),
         "heartbeat_cycles": ("cycles", "A decision is written at every such border, whatever happens; 0: none."),
         "conversions": ("", "Currency to the symbol whose price is one unit of it in the base currency."),
     },
@@ -239,10 +246,38 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "share": ("of pod capital", "Unset: all share alike. All or none of a pod's schedules have one."),
         "enabled": ("", "false takes the strategy out."),
         "warmup_bars": ("bars", "So many bars of a symbol emit nothing."),
-        "risk_profile": ("", "For `risk_profile` and `fixed_weight`; a pod has that of its first schedule."),
+        "cadence_seconds": ("s", "It acts on the first bar at or after each multiple; unset: on every bar."),
+        "max_drift_seconds": ("s", "A bar that comes later than this after it was due is a warning; unset: none."),
+        "max_signals": ("signals", "Most entries and increases in one cycle, the most confident first; unset: all."),
+        "window": ("", "Hours in which it may take new risk; unset: always."),
+        "priority": ("", "Higher ones are served first where order matters."),
+        "risk_profile": (
+            "",
+            "For `risk_profile`, `fixed_weight`, signal limits; a pod has its first schedule's.",
+        ),
         "execution_profile": ("", "A label; nothing reads it yet."),
-        "tags": ("", "For `tag_quota`, after the pod's own."),
+        "tags": ("", "By which schedules are suspended together; for `tag_quota`, after the pod's own."),
         "on_silence": ("", "What becomes of its targets when its circuit opens or it is quarantined."),
+    },
+    "TimeWindow": {
+        "start": ("UTC", "Such as `08:00`."),
+        "end": ("UTC", "Not included; before the start: on the next day."),
+        "days": ("", "On which a window begins."),
+    },
+    "InitialSuspension": {
+        "schedule": ("", "A schedule's id, or else:"),
+        "tag": ("", "every schedule with this tag. A schedule's own record wins over its tags."),
+        "reason": ("", "Journalled."),
+        "until": ("time", "ISO 8601 with a zone, event time; wins over the duration."),
+        "duration_seconds": ("s", "Event time from the first cycle on; unset, 0 or less: until it is resumed."),
+    },
+    "InitialSignalLimit": {
+        "strategy": ("", "A strategy's type."),
+        "risk_profile": ("", "The schedules' risk profile."),
+        "limit": ("signals", "In the place of `max_signals`."),
+        "reason": ("", "Journalled."),
+        "until": ("time", "As for suspensions."),
+        "duration_seconds": ("s", "As for suspensions; unset, 0 or less: until it is cleared."),
     },
     **POLICY_MEANINGS,
     "Rebalance": {
@@ -365,6 +400,10 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "metrics_address": ("", "Where metrics are served."),
         "log_level": ("", "Least level that is logged."),
     },
+    "Telemetry": {
+        "namespace": ("", "Name in metrics and traces."),
+        "interval_seconds": ("s", "Wall time between two reports of every schedule in the log of a live run."),
+    },
     "PaperVenueService": {
         "seed": ("", "Of the faults."),
         "slippage_bps": ("0.01 %", "Worsens the price of a fill, per side."),
@@ -382,7 +421,6 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "disorder": ("of orders", "Reports of a cycle are told in reverse."),
         "silent": ("", "Orders in these symbols are never answered."),
     },
-    "Telemetry": {"namespace": ("", "Name in metrics and traces.")},
 }
 
 

@@ -22,7 +22,8 @@ GENESIS = "0" * 64
 class IntentTable(Struct, frozen=True, kw_only=True):
     """Intents of this cycle. ``value`` is as the strategy said it (strength, or notional where ``notional`` holds one);
     ``weight`` is signed exposure at pod capital before netting; ``target_notional`` = weight x fraction x equity.
-    ``features`` are the declared feature values in the order of the strategy's declaration, null where unknown."""
+    ``features`` are the declared feature values in the order of the strategy's declaration, null where unknown;
+    ``price`` is 0 where an outside view came before the first price."""
 
     confidence: list[float]
     direction: list[str]

@@ -108,7 +108,7 @@ class SymbolEvent(Open, frozen=True, tag="symbol_event", tag_field="type"):
 
 # ---------------------------------------------------------------- side topics
 class SignalEnvelope(Open, frozen=True, tag="signal", tag_field="type"):
-    """An outside model's view of a symbol."""
+    """An outside model's view of a symbol, which counts until ``expires_at`` (event time, UTC ns)."""
 
     model: Name
     symbol: Name
@@ -116,6 +116,7 @@ class SignalEnvelope(Open, frozen=True, tag="signal", tag_field="type"):
     strength: float
     confidence: Fraction = 1.0
     horizon: str = ""
+    expires_at: EventTime | None = None
     seq: Sequence = 0
     traceparent: str | None = None
     v: int = 1

@@ -16,8 +16,10 @@ from flows.cli import (
     journal_archive,
     live,
     replays,
+    schedules,
     schema,
     state,
+    strategies,
     topic,
     version,
 )
@@ -46,6 +48,8 @@ for family in (replays, live, control, dumps, journal, version):
 app.add_typer(capital.app, name="capital")
 app.add_typer(configuration.app, name="config")
 app.add_typer(topic.app, name="topics")
+app.add_typer(strategies.app, name="strategies")
+app.add_typer(schedules.app, name="schedules")
 app.add_typer(schema.app, name="schemas")
 app.add_typer(state.app, name="state")
 app.add_typer(journal_archive.app, name="journal")

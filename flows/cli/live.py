@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows.cli.console import Json, command, emit, say
+
+
+class Environment(StrEnum):
+    """What a run is for (seed 004)."""
+
+    DEMO = "demo"
+    PAPER = "paper"
+    LIVE = "live"
+
 
 Config = Annotated[Path, typer.Option("--config", help="Configuration file.")]
 
@@ -28,12 +38,24 @@ def run(
         Path | None, typer.Option("--recovery", help="Recovery folder; overrides runtime.recovery_directory.")
     ] = None,
     restarts: Annotated[int, typer.Option("--restarts", min=0, help="Restarts in a row before giving up.")] = 10,
+    once: Annotated[bool, typer.Option("--once", help="Stop when a cycle has been decided (audit).")] = False,
+    environment: Annotated[
+        Environment | None, typer.Option("--environment", help="Refuse another kind of execution than this one's.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run the flow on Kafka until SIGTERM or Ctrl-C, which drain it and write a last snapshot."""
     from flows.live import LiveOptions, run_live
 
-    options = LiveOptions(processes, workers, recovery, restarts, say=lambda text: say(f"weir: {text}"))
+    options = LiveOptions(
+        processes,
+        workers,
+        recovery,
+        restarts,
+        once,
+        None if environment is None else environment.value,
+        say=lambda text: say(f"weir: {text}"),
+    )
     result = run_live(config, options)
     emit(result, json, [f"stopped in order after {result.restarts} restart(s); config_hash {result.config_hash}"])
 

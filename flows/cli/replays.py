@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.console import Json, command, emit, progress, say, stages, table
+from flows.cli.single import DEFAULT_STRATEGY, Parameters, Strategy, Symbols
 
 if TYPE_CHECKING:
     from flows.replay import ReplayResult
+    from schemas.configuration import Configuration
 
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Worker threads in each process.")]
 Processes = Annotated[int, typer.Option("--processes", min=0, help="Processes of a cluster; 0 runs in this one.")]
@@ -60,8 +62,13 @@ def demo(
 
 def replay(
     dump: Annotated[Path, typer.Option("--dump", help="Dump folder, or a file of kcat envelopes.")],
-    config: Annotated[Path, typer.Option("--config", help="Configuration file.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the results; earlier results in it are replaced.")],
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Configuration file; without it a single strategy runs.")
+    ] = None,
+    strategy: Strategy = DEFAULT_STRATEGY,
+    symbol: Symbols = None,
+    param: Parameters = None,
     workers: Workers = 1,
     processes: Processes = 0,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Records in one block at most.")] = 10_000,
@@ -91,8 +98,23 @@ def replay(
             stage=stage,
             progress=advance,
         )
-        result = run_replay(dump, config, out, options)
+        result = run_replay(dump, _chosen(config, strategy, symbol, param), out, options)
     _show(result, json)
+
+
+def _chosen(
+    config: Path | None, strategy: str, symbols: list[str] | None, parameters: list[str] | None
+) -> Path | Configuration:
+    """The configuration file, or the default of a single strategy."""
+    from flows.default_configuration import single_strategy_configuration
+    from schemas.configuration import ConfigurationError
+
+    if config is None:
+        return single_strategy_configuration(strategy, symbols or [], parameters or [])
+    if symbols or parameters or strategy != DEFAULT_STRATEGY:
+        fault = "--strategy, --symbol and --param describe a single strategy: leave --config out, or say it in the file"
+        raise ConfigurationError(str(config), [fault])
+    return config
 
 
 def _show(result: ReplayResult, as_json: bool) -> None:

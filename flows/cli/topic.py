@@ -25,11 +25,11 @@ def create(
     json: Json = False,
 ) -> None:
     """Create the topics that a configuration names; existing ones are left as they are. May be repeated."""
-    from flows.cli.configuration import _resolved
+    from flows.cli.configuration import resolved
     from flows.kafka.topics import create_topics
     from flows.topics import client_settings, topic_specs
 
-    configuration = _resolved(config, dump)
+    configuration = resolved(config, dump)
     report = create_topics(client_settings(configuration), topic_specs(configuration))
     differences = [{"topic": d.topic, "key": d.key, "wanted": d.wanted, "found": d.found} for d in report.differences]
     result = {"created": report.created, "existing": report.existing, "differences": differences}

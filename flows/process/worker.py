@@ -28,6 +28,8 @@ from flows.process.ticker import Ticker
 if TYPE_CHECKING:
     from bytewax.dataflow import Dataflow
 
+    from flows.settings import FlowSettings
+
 _PR_SET_PDEATHSIG = 1
 #: The counter that tells how far a run is.
 PROGRESS = "bars"
@@ -153,7 +155,22 @@ def _watched(order: WorkerOrder, failure_file: Path) -> Iterator[None]:
     with (
         serving(settings.metrics_address(), order.process),
         Watchdog(settings.hang_seconds, lambda evaluation: end_after_hang(settings, evaluation, failure_file)),
+        _reporting(settings),
     ):
+        yield
+
+
+@contextmanager
+def _reporting(settings: FlowSettings) -> Iterator[None]:
+    """Reports schedules into the log of a live run now and then."""
+    from flows.metrics import process_metrics
+    from flows.schedule_log import log_schedules
+    from flows.settings import KafkaInput
+
+    if not isinstance(settings.source, KafkaInput):
+        yield
+        return
+    with Ticker(lambda: log_schedules(process_metrics()), settings.parsed().telemetry.interval_seconds):
         yield
 
 

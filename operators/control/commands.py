@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from operators.plan import Plan
+from operators.control.signal_commands import SIGNAL_COMMANDS, SIGNAL_SCOPES, body_problem
+from operators.plan import Plan, SchedulePlan
 from schemas.messages import ControlCommand
 from schemas.reasons import Reason
 
@@ -14,11 +15,13 @@ TRADING_STATES = ("ACTIVE", "REDUCING", "HALTED")
 KILL_MODES = ("freeze", "flatten")
 #: What may stand in the body of each command: a typo must not pass for a default.
 _BODY = {"kill": {"mode"}, "arm": set[str](), "trading_state": {"state"}, "force_rebalance": set[str]()}
+_BODY |= SIGNAL_COMMANDS
 _SCOPES = {
     "kill": ("global", "portfolio", "pod", "strategy", "schedule", "symbol"),
     "arm": ("global", "portfolio", "pod", "strategy", "schedule", "symbol"),
     "trading_state": ("global", "portfolio"),
     "force_rebalance": ("global", "portfolio"),
+    **SIGNAL_SCOPES,
 }
 
 
@@ -77,6 +80,13 @@ def stronger(one: str | None, other: str | None) -> str | None:
     return "flatten" if "flatten" in (one, other) else one or other
 
 
+def legs_of(schedule: SchedulePlan, symbol: str, plan: Plan) -> list[str]:
+    """The symbols whose switches count for a schedule in ``symbol``: of one whose legs stand together, every leg's."""
+    if not schedule.strategy.legs:
+        return [symbol]
+    return [plan.symbols[s] for s in schedule.symbols.tolist()]
+
+
 class CommandJudge:
     """Judges the commands of one portfolio; remembers ids, so that a command counts once."""
 
@@ -92,7 +102,9 @@ class CommandJudge:
             "schedule": frozenset(s.id for s in schedules),
             "strategy": frozenset(s.strategy_id for s in schedules),
             "symbol": frozenset(plan.symbols[s] for s in own.symbols.tolist()),
+            "tag": frozenset(t for s in schedules for t in s.settings.tags),
         }
+        self._profiles = frozenset((s.strategy_id, s.settings.risk_profile) for s in schedules)
         self._seen: dict[str, None] = {}
 
     def concerns(self, command: ControlCommand) -> bool:
@@ -129,7 +141,11 @@ class CommandJudge:
             return Verdict(Reason.CONTROL_UNKNOWN_TARGET, f"{command.command} does not apply to scope {target.scope}")
         if target.scope in self._known and target.name not in self._known[target.scope]:
             return Verdict(Reason.CONTROL_UNKNOWN_TARGET, f"no {target.scope} {target.name!r}")
-        return _judge_body(command)
+        verdict = _judge_body(command)
+        if verdict.accepted and command.command in SIGNAL_COMMANDS:
+            problem = body_problem(command, self._profiles)
+            return verdict if problem is None else Verdict(Reason.CONTROL_BAD_BODY, problem)
+        return verdict
 
     def snapshot(self) -> list[str]:
         """Ids that were accepted."""

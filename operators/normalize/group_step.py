@@ -27,6 +27,7 @@ from operators.frames import (
 from operators.intents import no_intents
 from operators.normalize.fold import Folded, mark_fresh
 from operators.normalize.group_clock import GroupClock
+from operators.normalize.shared_bars import SharedBars
 from operators.plan import Plan
 from operators.strategy_evaluate.runtime import EvaluationWatch, StrategyRuntime
 from schemas.reasons import Reason
@@ -50,6 +51,7 @@ class GroupStep:
         self._symbols = [plan.symbols[s] for s in plan.groups[group].symbols]
         self._clock = GroupClock(plan, group)
         self._runtime = StrategyRuntime(plan, group, quarantined, watch)
+        self._shared = SharedBars(plan, group)
         self._position: int | None = None
         self._frames = 0
         self._letters = 0
@@ -112,6 +114,7 @@ class GroupStep:
             degraded=degraded,
             intents=intents,
             events=events,
+            shared=self._shared.blocks(folded),
         )
 
     def _action_events(self, cycles: Int64, actions: Int64) -> list[StrategyEvent]:

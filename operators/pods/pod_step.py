@@ -3,6 +3,7 @@ know"; spec 4, 5)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ import numpy as np
 from operators.barrier.barrier import Barrier
 from operators.barrier.prices import PriceBlock, PriceJoin, empty_group_frame
 from operators.contiguity import SnapshotError
-from operators.control.commands import CommandJudge, KillSwitches
+from operators.control.commands import CommandJudge, KillSwitches, legs_of, stronger
 from operators.conversion import conversion_places
 from operators.frames import (
     BEGINNING,
@@ -27,15 +28,22 @@ from operators.frames import (
     StrategyEvent,
     TargetChanges,
 )
-from operators.intents import IntentQueue, no_intents
+from operators.intents import IntentQueue, join, no_intents
 from operators.intents import take as take_intents
 from operators.plan import Plan
 from operators.pods.asset_factors import MoveRows, no_moves
 from operators.pods.assets import PodAssets
 from operators.pods.block import IntentRows, PodOutput, Standing, pod_output, run_block
 from operators.pods.book import BookRules, new_book
+from operators.pods.external_signals import ExternalSignals
+from operators.pods.pod_strategies import PodStrategies
 from operators.pods.rolling import RollingMetrics
+from operators.pods.signal_gate import SignalGate, held_clips
+from operators.pods.signal_holds import ScheduleState, SignalHolds
 from operators.side.inbox import SideInbox, side_partitions
+from operators.strategy_evaluate.drift import merged_drift
+from operators.strategy_evaluate.runtime import EvaluationWatch
+from schemas.messages import ControlCommand
 from schemas.reasons import Reason
 
 POD_SNAPSHOT = 2
@@ -47,7 +55,13 @@ _Column = TypeVar("_Column", Int64, Float64)
 class PodStep:
     """State and step of one pod."""
 
-    def __init__(self, plan: Plan, pod: int) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        pod: int,
+        quarantined: Mapping[str, int] | None = None,
+        watch: EvaluationWatch | None = None,
+    ) -> None:
         self._plan = plan
         self._pod = plan.pods[pod]
         self._schedules = [plan.schedules[s] for s in self._pod.schedules]
@@ -56,13 +70,17 @@ class PodStep:
         self._reference = configuration.reference_capital
         self._cycle = BEGINNING
         self._frames = 0
-        self._barrier = Barrier((*(f"group-{g}" for g in self._pod.groups), *side_partitions(plan, ("control",))))
+        self._topics = ("control", "signals") if self._pod.hears_signals else ("control",)
+        self._barrier = Barrier((*(f"group-{g}" for g in self._pod.groups), *side_partitions(plan, self._topics)))
         self._prices = PriceJoin(plan, symbols, self._pod.groups)
         self._intents = IntentQueue(plan.feature_width)
         self._events: list[StrategyEvent] = []
         self._inbox = SideInbox(plan)
         self._judge = CommandJudge(plan, self._pod.portfolio)
         self._switches = KillSwitches()
+        self._strategies = PodStrategies(plan, pod, quarantined, watch)
+        self._external = ExternalSignals(plan, pod)
+        self._holds, self._gate = SignalHolds(plan, pod), SignalGate(plan, pod)
         self._book = new_book(len(symbols))
         self._standing = _new_standing(len(symbols), count)
         self._assets = PodAssets(plan, pod)
@@ -99,11 +117,14 @@ class PodStep:
     def step(self, frame: GroupFrame | SideFrame) -> PodFrame | None:
         """Takes a frame of an upstream key; answers when the barrier moves."""
         if isinstance(frame, SideFrame):
+            if frame.topic not in self._topics:
+                return None
             self._inbox.add(frame)
             closed_to = max(self._inbox.closed_to(frame), BEGINNING)
             self._barrier.arrive(f"{frame.topic}-{frame.partition}", frame.counter, closed_to)
         else:
             self._prices.add(frame)
+            self._strategies.add(frame)
             own = self._schedule_row[frame.intents.schedule] >= 0
             self._intents.add(frame.group, frame.intents if own.all() else take_intents(frame.intents, own))
             self._events += [e for e in frame.events if self._schedule_row[e.schedule] >= 0]
@@ -114,28 +135,50 @@ class PodStep:
     def _run(self, to_cycle: int) -> PodFrame:
         after, self._cycle = self._cycle, to_cycle
         messages = self._inbox.take(to_cycle)
-        prices = self._prices.take(to_cycle, np.array(sorted({c for c, _ in messages}), np.int64))
-        intents = self._intents.take(to_cycle)
-        rows = self._rows(intents, prices.cycles)
+        commands = self._accepted(messages)
+        first = min((c for c in (self._prices.first_cycle(), *(c for c, _ in messages)) if c is not None), default=None)
+        in_force, told = self._holds.advance(first if (first or 0) <= to_cycle else None, to_cycle, commands)
+        viewed = self._external.step([(c, m) for c, m in messages if m.topic == "signals"], to_cycle)
+        happening = viewed.cycles() | {e.cycle for e in told} | {c for c, m in messages if m.topic == "control"}
+        prices = self._prices.take(to_cycle, np.array(sorted(happening), np.int64))
+        stepped, failures = self._strategies.step(to_cycle)
+        tables = [self._intents.take(to_cycle), stepped, self._external.intents(viewed, prices)]
+        intents = join([t for t in tables if len(t)], self._plan.feature_width)
+        events = self._due_events(to_cycle, [*failures, *told, *viewed.events])
+        asked = self._rows(intents, prices.cycles)
+        passed = self._gate.let_pass(intents, asked.schedule, asked.value, in_force, prices)
+        held = held_clips(passed, intents, self._pod.index, asked.scale, asked.value * asked.confidence)
+        rows = asked if passed.intents is intents else self._rows(passed.intents, prices.cycles)
         outputs: list[tuple[PodOutput, Int64]] = []
         withdrawn: list[Clips] = []
-        if (not messages and self._withdrawn is None) or len(prices.cycles) == 0:
+        if (not commands and self._withdrawn is None) or len(prices.cycles) == 0:
             outputs += self._run_part(prices, 0, len(prices.cycles), rows, self._untouched)
         else:
             # A command takes effect before its cycle: the block is cut there.
-            cuts = sorted({int(np.searchsorted(prices.cycles, c)) for c, _ in messages} | {0, len(prices.cycles)})
-            for first, last in pairwise(cuts):
-                now = int(prices.cycles[first])
-                touched = self._obey([m for c, m in messages if c == now], now)
+            cuts = sorted({int(np.searchsorted(prices.cycles, c)) for c, _ in commands} | {0, len(prices.cycles)})
+            for begin, end in pairwise(cuts):
+                now = int(prices.cycles[begin])
+                touched = self._obey([command for c, command in commands if c == now])
                 if self._withdrawn is not None:
                     withdrawn.append(self._reconfigured(now, touched))
-                outputs += self._run_part(prices, first, last, rows, touched)
+                outputs += self._run_part(prices, begin, end, rows, touched)
         self._frames += 1
-        weight = np.round(rows.value * rows.scale * rows.confidence, 9)
+        weight = np.round(asked.value * asked.scale * asked.confidence, 9)
         if self._assets.on:
-            weight = np.round(weight * np.concatenate([_NOTHING, *self._factors]), 9)
-            self._factors.clear()
-        return self._frame(after, to_cycle, prices, intents, weight, outputs, withdrawn)
+            weight = np.round(weight * self._taken_factors(intents, passed.intents), 9)
+        withdrawn.append(held)
+        return self._frame(after, to_cycle, prices, intents, weight, events, outputs, withdrawn)
+
+    def _taken_factors(self, intents: Intents, passed: Intents) -> Float64:
+        """[n] asset factor of each intent; 1 for one that was held back."""
+        factors: Float64 = np.concatenate([_NOTHING, *self._factors])
+        self._factors.clear()
+        if passed is intents:
+            return factors
+        places = {key: n for n, key in enumerate(_keys(intents))}
+        found = np.ones(len(intents))
+        found[[places[key] for key in _keys(passed)]] = factors
+        return found
 
     def _rows(self, intents: Intents, cycles: Int64) -> IntentRows:
         """The intents of a block as the kernel takes them, by row of the block."""
@@ -198,14 +241,24 @@ class PodStep:
         signals: Float64 = (target * confidence).sum(axis=1)
         return signals
 
+    def _due_events(self, to_cycle: int, more: list[StrategyEvent]) -> list[StrategyEvent]:
+        """What key groups told up to ``to_cycle``, and ``more``, in order."""
+        if not self._events and not more:
+            return []
+        due = [e for e in self._events if e.cycle <= to_cycle]
+        self._events = [e for e in self._events if e.cycle > to_cycle]
+        return merged_drift([*due, *more])
+
     # ------------------------------------------------------------ commands
-    def _obey(self, messages: list[SideMessage], cycle: int) -> Bool:
-        """Applies commands; [S] True for symbols whose netting changed."""
+    def _accepted(self, messages: list[tuple[int, SideMessage]]) -> list[tuple[int, ControlCommand]]:
+        """Commands of this portfolio that are obeyed, by cycle."""
+        given = [(c, m.message) for c, m in messages if m.topic == "control" and self._judge.concerns(m.message)]
+        return [(cycle, command) for cycle, command in given if self._judge.judge(command, cycle).accepted]
+
+    def _obey(self, commands: list[ControlCommand]) -> Bool:
+        """Applies kill switches; [S] True for symbols whose netting changed."""
         touched = np.zeros(len(self._pod.symbols), np.bool_)
-        for side in messages:
-            command = side.message
-            if not self._judge.concerns(command) or not self._judge.judge(command, cycle).accepted:
-                continue
+        for command in commands:
             if command.command in ("kill", "arm"):
                 self._switches.apply(command)
                 self._switch(touched)
@@ -218,7 +271,9 @@ class PodStep:
         standing.held[:] = self._trades.any(axis=1)
         for row, schedule in enumerate(self._schedules):
             for place in np.flatnonzero(self._trades[:, row]).tolist():
-                mode = switches.covers(self._pod.id, schedule.strategy_id, schedule.id, names[place])
+                mode = None
+                for name in legs_of(schedule, names[place], self._plan):
+                    mode = stronger(mode, switches.covers(self._pod.id, schedule.strategy_id, schedule.id, name))
                 if mode == "flatten":
                     # It leaves the netting for good: a freeze that stays behind must not bring the target back.
                     touched[place] |= standing.obeyed[place, row] != 0.0
@@ -263,11 +318,14 @@ class PodStep:
         prices: PriceBlock,
         intents: Intents,
         weight: Float64,
+        events: list[StrategyEvent],
         outputs: list[tuple[PodOutput, Int64]],
-        withdrawn: list[Clips],
+        cuts: list[Clips],
     ) -> PodFrame:
         changes = [_changes(out, cycles, self._pod.symbols) for out, cycles in outputs]
-        clips = withdrawn + [_clips(out, cycles, self._pod.symbols, self._pod.index) for out, cycles in outputs]
+        clips = [_clips(out, cycles, self._pod.symbols, self._pod.index) for out, cycles in outputs]
+        cuts = [table for table in cuts if len(table.cycle)]
+        clips = [_by_cycle(_joined(Clips, [*cuts, *clips]))] if cuts else clips
         daily_return = _end_to_end([out.day_return[: out.counts[2]] for out, _ in outputs])
         sharpe, drawdown = self._rolling.take(daily_return)
         return PodFrame(
@@ -279,7 +337,7 @@ class PodStep:
             clips=_joined(Clips, clips),
             intents=intents,
             intent_weight=weight,
-            events=self._due_events(to_cycle),
+            events=events,
             book_cycle=prices.cycles,
             book_equity=_end_to_end([out.equity for out, _ in outputs]),
             daily_cycle=_end_to_end([cycles[out.day_row[: out.counts[2]]] for out, cycles in outputs]),
@@ -290,12 +348,14 @@ class PodStep:
             transitions=self._assets.take_transitions(),
         )
 
-    def _due_events(self, to_cycle: int) -> list[StrategyEvent]:
-        if not self._events:
-            return []
-        due = [e for e in self._events if e.cycle <= to_cycle]
-        self._events = [e for e in self._events if e.cycle > to_cycle]
-        return sorted(due, key=lambda e: (e.cycle, e.schedule, e.symbol))
+    # ------------------------------------------------------------ for metrics
+    def schedule_states(self) -> list[ScheduleState]:
+        """Suspensions and limits of every schedule."""
+        return self._holds.states()
+
+    def evaluated_bars(self) -> dict[int, int]:
+        """Bars evaluated by pod-scope schedules since this object was made."""
+        return self._strategies.evaluated()
 
     # ------------------------------------------------------------ state
     def snapshot(self) -> dict[str, Any]:
@@ -313,6 +373,10 @@ class PodStep:
             "inbox": self._inbox.snapshot(),
             "commands": self._judge.snapshot(),
             "switches": dict(self._switches.switches),
+            "strategies": self._strategies.snapshot(),
+            "external": self._external.snapshot(),
+            "holds": self._holds.snapshot(),
+            "gate": self._gate.snapshot(),
             "book": {n: v.copy() for n, v in self._book._asdict().items()},
             "standing": {n: v.copy() for n, v in self._standing._asdict().items()},
             "withdrawn": self._withdrawn,
@@ -338,6 +402,10 @@ class PodStep:
         self._inbox.restore(snapshot["inbox"])
         self._judge.restore(snapshot["commands"])
         self._switches = KillSwitches(dict(snapshot["switches"]))
+        self._strategies.restore(snapshot["strategies"])
+        self._external.restore(snapshot["external"])
+        self._holds.restore(snapshot["holds"])
+        self._gate.restore(snapshot["gate"])
         self._book = type(self._book)(**{n: v.copy() for n, v in snapshot["book"].items()})
         self._standing = type(self._standing)(**{n: v.copy() for n, v in snapshot["standing"].items()})
         self._withdrawn = snapshot["withdrawn"]
@@ -355,6 +423,10 @@ def _cut(rows: IntentRows, first: int, last: int) -> IntentRows:
         rows.row[own] - first, rows.symbol[own], rows.schedule[own], rows.value[own], rows.scale[own],
         rows.confidence[own],
     )  # fmt: skip
+
+
+def _keys(intents: Intents) -> list[tuple[int, int, int]]:
+    return list(zip(intents.cycle.tolist(), intents.schedule.tolist(), intents.symbol.tolist(), strict=True))
 
 
 def _new_standing(symbols: int, schedules: int) -> Standing:
@@ -384,6 +456,11 @@ def _clips(out: PodOutput, cycles: Int64, symbols: np.ndarray, pod: int) -> Clip
         cycles[out.clip_row[:n]], np.full(n, pod, np.int32), symbols[out.clip_symbol[:n]], out.clip_reason[:n],
         out.clip_before[:n], out.clip_after[:n], np.zeros(n, np.bool_),
     )  # fmt: skip
+
+
+def _by_cycle(clips: Clips) -> Clips:
+    order = np.argsort(clips.cycle, kind="stable")
+    return Clips(**{n: getattr(clips, n)[order] for n in Clips.__dataclass_fields__})
 
 
 def _end_to_end(parts: list[_Column]) -> _Column:

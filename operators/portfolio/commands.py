@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from operators.allocate.capital import Capital
-from operators.control.commands import CommandJudge, KillSwitches, switch_of
+from operators.control.commands import CommandJudge, KillSwitches, legs_of, stronger, switch_of
 from operators.frames import Bool, SideMessage
 from operators.plan import Plan
 from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, TRADING, Ledger
@@ -17,6 +17,8 @@ from schemas.messages import ControlCommand
 from schemas.reasons import Reason
 
 _NAMES = {ACTIVE: "ACTIVE", REDUCING: "REDUCING", HALTED: "HALTED"}
+#: pod, strategy, schedule and symbol, as a kill switch names them
+_Place = tuple[str, str, str, str]
 _STATES = {name: state for state, name in _NAMES.items()}
 
 
@@ -60,7 +62,7 @@ class PortfolioControl:
                 self._ordered, self._untouched = _STATES[command.body["state"]], False
             elif self._starts(command):
                 self._ordered, self._untouched = ACTIVE, False
-            else:
+            elif command.command in ("kill", "arm"):
                 self._switch(command)
             self._settle(command, ledger)
 
@@ -131,8 +133,15 @@ class PortfolioControl:
                 ledger.stopped[place] = stopped
                 ledger.dirty[place] = True
         for pod, place, schedules in self._cells:
-            modes = {self._switches.covers(*schedule) for schedule in schedules}
+            modes = {self._strongest(legs) for legs in schedules}
             ledger.frozen[pod, place] = modes == {"freeze"}
+
+    def _strongest(self, legs: list[_Place]) -> str | None:
+        """What the switches say of a schedule, whose legs stand together."""
+        mode = None
+        for leg in legs:
+            mode = stronger(mode, self._switches.covers(*leg))
+        return mode
 
     def _transition(self, subject: str, before: str, after: str, reason: Reason, command: ControlCommand) -> None:
         self._report.transitions.append(
@@ -166,16 +175,21 @@ class PortfolioControl:
         self._ordered, self._untouched = snapshot["ordered"], snapshot["untouched"]
 
 
-def _cells(plan: Plan, portfolio: int) -> list[tuple[int, int, list[tuple[str, str, str, str]]]]:
-    """(pod, symbol, those who trade it there) of every pair that any schedule trades, by place in the portfolio."""
+def _cells(plan: Plan, portfolio: int) -> list[tuple[int, int, list[list[_Place]]]]:
+    """(pod, symbol, the legs of those who trade it there) of every pair that any schedule trades, by place in the
+    portfolio."""
     own = plan.portfolios[portfolio]
-    found: list[tuple[int, int, list[tuple[str, str, str, str]]]] = []
+    found: list[tuple[int, int, list[list[_Place]]]] = []
     for row, number in enumerate(own.pods):
         pod = plan.pods[number]
         schedules = [plan.schedules[s] for s in pod.schedules]
         for place, symbol in enumerate(own.symbols.tolist()):
             name = plan.symbols[symbol]
-            traders = [(pod.id, s.strategy_id, s.id, name) for s in schedules if symbol in s.symbols]
+            traders = [
+                [(pod.id, s.strategy_id, s.id, leg) for leg in legs_of(s, name, plan)]
+                for s in schedules
+                if symbol in s.symbols
+            ]
             if traders:
                 found.append((row, place, traders))
     return found

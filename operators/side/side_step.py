@@ -17,7 +17,7 @@ from operators.nesting import MAX_NESTING, too_deep
 from operators.plan import Plan
 from operators.side.jumps import HeldMessage, SideJumpGate
 from schemas.configuration.base import seconds_to_nanoseconds
-from schemas.messages import SCHEMA_VERSION, TOPIC_MESSAGES, ClockTick
+from schemas.messages import SCHEMA_VERSION, TOPIC_MESSAGES, ClockTick, SignalEnvelope
 from schemas.reasons import Reason
 
 SIDE_SNAPSHOT = 1
@@ -29,6 +29,7 @@ class SideStep:
     def __init__(self, plan: Plan, topic: str, partition: int) -> None:
         self._name = f"{topic}-{partition}"
         self._topic, self._partition = topic, partition
+        self._symbols = plan.symbol_index
         self._decoder = msgspec.json.Decoder(TOPIC_MESSAGES[topic])
         self._max_future = seconds_to_nanoseconds(plan.configuration.time.max_future_seconds)
         self._max_bytes = plan.configuration.topics.market.max_payload_bytes
@@ -94,6 +95,8 @@ class SideStep:
         if message.ts > timestamp + self._max_future:
             ahead = (message.ts - timestamp) / 1e9
             return None, Reason.INPUT_FUTURE, f"ts is {ahead:g} s ahead of its record timestamp"
+        if isinstance(message, SignalEnvelope) and message.symbol not in self._symbols:
+            return None, Reason.INPUT_UNKNOWN_SYMBOL, f"{message.symbol!r} is in no instrument list"
         return message, Reason.NONE, ""
 
     def _jump_refusal(self, held: HeldMessage) -> DeadLetterRow:

@@ -10,6 +10,7 @@ import numpy as np
 from operators.bars import BarBlock
 from operators.frames import BEGINNING, Bool, Float64, Int32, StrategyEvent
 from operators.plan import SchedulePlan
+from operators.strategy_evaluate.cadence import Cadence
 from operators.strategy_evaluate.circuit import Circuit
 from operators.strategy_evaluate.emission import Changes, Standing, ready_mask, unusable
 from operators.strategy_evaluate.isolation import IsolatedStrategy, error_text
@@ -71,6 +72,8 @@ class ScheduleEvaluation:
         self._required = [i for i, feature in enumerate(self.declared) if feature not in optional]
         self.standing = Standing(len(names))
         self.seen = np.zeros(len(names), np.int64)
+        self.cadence = Cadence(len(names), schedule.cadence_ns, schedule.max_drift_ns, schedule.interval_ns)
+        self._together = schedule.strategy.scope == "pod"
         self.circuit = Circuit(circuit.errors, seconds_to_nanoseconds(circuit.open_seconds))
         self.quarantined_from = quarantined_from
         #: the quarantine whose event is out
@@ -79,8 +82,11 @@ class ScheduleEvaluation:
     def step(self, bars: BarBlock, features: tuple[Float64, ...]) -> tuple[list[Changes], list[StrategyEvent]]:
         """Evaluates a read-only block given in this schedule's columns; rows of the changes are rows of the block."""
         required = tuple(features[i] for i in self._required)
-        ready = ready_mask(bars, required, self.seen, self.schedule.warmup_bars)
+        warm = ready_mask(bars, required, self.seen, self.schedule.warmup_bars)
+        ready, late = self.cadence.due(bars.cycles, warm)
         block = _Block(bars, features, ready)
+        for row, column, drift in late.tolist():
+            self._tell(block, row, Reason.STRATEGY_DRIFT, f"{drift / 1e9:g} s", int(self.symbols[column]))
         end = len(bars)
         if self.quarantined_from is not None:
             end = int(np.searchsorted(bars.cycles, self.quarantined_from))
@@ -122,14 +128,15 @@ class ScheduleEvaluation:
             ready, features = ready[first:last], tuple(f[first:last] for f in features)
         try:
             targets = self.isolated.step(cycles_of(block.bars, first, last), features, ready)
-            faults = unusable(targets, ready)
+            stated = self._may_state(ready)
+            faults = unusable(targets, stated)
         except Exception:
             self.isolated.rewind()
             return False
         if len(faults):
             self.isolated.rewind()
             return False
-        self._keep(block, self.standing.apply(targets, ready), first)
+        self._keep(block, self.standing.apply(targets, stated), first)
         if self.circuit.errors and block.evaluated(first, last).any():
             self.circuit.success()
         return True
@@ -142,7 +149,8 @@ class ScheduleEvaluation:
         features = tuple(f[row : row + 1] for f in block.features)
         try:
             targets = self.isolated.step(cycles_of(block.bars, row, row + 1), features, ready)
-            faults = unusable(targets, ready)
+            stated = self._may_state(ready)
+            faults = unusable(targets, stated)
         except Exception as error:
             self.isolated.rewind()
             self._tell(block, row, Reason.STRATEGY_ERROR, error_text(error))
@@ -153,13 +161,21 @@ class ScheduleEvaluation:
             self._tell(block, row, Reason.STRATEGY_NOT_FINITE, detail, int(self.symbols[column]))
         if len(faults):
             usable = targets.emit.copy()
-            usable[0, faults[:, 1]] = False
+            usable[0, slice(None) if self._together else faults[:, 1]] = False
             targets = Targets(usable, targets.value, targets.confidence)
-        self._keep(block, self.standing.apply(targets, ready), row)
+        self._keep(block, self.standing.apply(targets, stated), row)
         if len(faults):
             self._failed(block, row)
         elif self.circuit.success():
             self._tell(block, row, Reason.STRATEGY_CIRCUIT_CLOSED, "a good evaluation")
+
+    def _may_state(self, ready: Bool) -> Bool:
+        """Where targets may be stated: of a pod-scope strategy all symbols at once, so that a leg whose venue is silent
+        can be unwound."""
+        if not self._together:
+            return ready
+        acting: Bool = np.asarray(ready.any(axis=1, keepdims=True))
+        return np.repeat(acting, ready.shape[1], axis=1)
 
     def _failed(self, block: _Block, row: int) -> None:
         if self.circuit.failure(int(block.bars.cycles[row])):
@@ -191,6 +207,7 @@ class ScheduleEvaluation:
         features = tuple(bars.close for _ in self.declared)
         ready = ready_mask(bars, features, self.seen, 0)
         try:
+            self.cadence.due(bars.cycles, ready)
             targets = self.isolated.warm(bars, features, ready)
             unusable(targets, ready)
             self.standing.apply(targets, ready)
@@ -206,6 +223,7 @@ class ScheduleEvaluation:
             "symbols": self.names,
             "columns": {
                 "seen": self.seen.copy(),
+                "slot": self.cadence.slot.copy(),
                 "standing_value": self.standing.value.copy(),
                 "standing_confidence": self.standing.confidence.copy(),
             },
@@ -227,6 +245,7 @@ class ScheduleEvaluation:
     def restore(self, columns: dict[str, Any], state: dict[str, Any], snapshots: list[dict[str, Any]]) -> None:
         """Takes over columns that stand in this group's order, and the gravest circuit among the snapshots."""
         self.seen = columns["seen"]
+        self.cadence.slot = columns["slot"]
         self.standing.value = columns["standing_value"]
         self.standing.confidence = columns["standing_confidence"]
         self.isolated.import_state(state)

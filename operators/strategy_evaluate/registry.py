@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from operators.strategy_evaluate.contract import contract_problems
+from operators.strategy_evaluate.strategies.cross_exchange_arbitrage import CrossExchangeArbitrage
+from operators.strategy_evaluate.strategies.daily_trend_momentum import DailyTrendMomentum
+from operators.strategy_evaluate.strategies.external_signal import ExternalSignal
+from operators.strategy_evaluate.strategies.grid_trading import GridTrading
 from operators.strategy_evaluate.strategies.intraday_tsmom import IntradayTsmom
 from operators.strategy_evaluate.strategies.legacy_macd_rsi import LegacyMacdRsi
 from operators.strategy_evaluate.strategies.mean_reversion import MeanReversion
 from operators.strategy_evaluate.strategies.sma_cross import SmaCross
-from operators.strategy_evaluate.strategy import Strategy
+from operators.strategy_evaluate.strategies.volatility_target import VolatilityTarget
+from operators.strategy_evaluate.strategy import Market, Strategy
 from schemas.configuration import ConfigurationError
 
 #: Outside packages announce their strategies under this entry point group.
 ENTRY_POINT_GROUP = "weir.strategies"
 
-SHIPPED: tuple[type[Strategy], ...] = (SmaCross, LegacyMacdRsi, IntradayTsmom, MeanReversion)
+SHIPPED: tuple[type[Strategy], ...] = (
+    SmaCross,
+    LegacyMacdRsi,
+    IntradayTsmom,
+    DailyTrendMomentum,
+    MeanReversion,
+    GridTrading,
+    VolatilityTarget,
+    CrossExchangeArbitrage,
+    ExternalSignal,
+)
 
 
 class Registry:
@@ -77,13 +92,37 @@ class Registry:
             "registry", broken or [f"strategy: {reference!r} is not installed; installed: {names}"]
         )
 
-    def build(self, reference: str, parameters: Mapping[str, Any]) -> Strategy:
-        """A strategy with checked parameters and features; raises ConfigurationError with a line for each fault."""
+    def build(
+        self,
+        reference: str,
+        parameters: Mapping[str, Any],
+        market: Market | None = None,
+        capabilities: Sequence[str] | Literal["*"] = "*",
+    ) -> Strategy:
+        """A strategy with checked parameters and features.
+
+        Args:
+            reference: ``type@version`` or an alias.
+            parameters: as configured.
+            market: what the strategy's symbols are, from which it completes its parameters.
+            capabilities: what this deployment may run (seed 004), by capability; ``*``: everything.
+
+        Raises:
+            ConfigurationError: with a line for each fault.
+        """
         strategy_class = self.resolve(reference)
+        capability = strategy_class.capability or strategy_class.strategy_type
+        if capabilities != "*" and capability not in capabilities:
+            active = ", ".join(capabilities) or "none"
+            fault = f"strategy: {reference} needs the capability {capability!r}; active in capabilities: {active}"
+            raise ConfigurationError("registry", [fault])
         try:
-            checked = strategy_class.parameters_type.model_validate(dict(parameters))
+            bound = dict(parameters) if market is None else strategy_class.bind(parameters, market)
+            checked = strategy_class.parameters_type.model_validate(bound)
         except ValidationError as error:
             raise ConfigurationError("registry", _parameter_problems(error)) from None
+        except ValueError as error:
+            raise ConfigurationError("registry", [str(error)]) from None
         try:
             strategy = strategy_class(checked)
             problems = contract_problems(strategy)

@@ -14,12 +14,12 @@ from operators.normalize.features.engine import FeatureEngine, check_version
 from operators.normalize.features.feature import Feature
 from operators.normalize.features.kernel import kernel
 from operators.normalize.features.symbol_rows import take_over
-from operators.plan import Plan
+from operators.plan import GroupPlan, Plan
 from operators.strategy_evaluate.emission import Changes
 from operators.strategy_evaluate.evaluation import ScheduleEvaluation
 from operators.strategy_evaluate.slices import read_only, silent_block, symbols_of
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 
 
 class EvaluationWatch(Protocol):
@@ -40,7 +40,7 @@ class StrategyRuntime:
 
     Args:
         plan: the compiled configuration.
-        group: index of the key group.
+        group: index of the key group, or symbols and schedules of a group of its own (``scope: pod``).
         quarantined: schedule id, or portfolio id/schedule id, -> first cycle from which that schedule is silent.
         watch: told before and after each evaluation, so that a hang can be seen from outside.
     """
@@ -48,7 +48,7 @@ class StrategyRuntime:
     def __init__(
         self,
         plan: Plan,
-        group: int,
+        group: int | GroupPlan,
         quarantined: Mapping[str, int] | None = None,
         watch: EvaluationWatch | None = None,
     ) -> None:
@@ -56,7 +56,7 @@ class StrategyRuntime:
         #: bars evaluated by schedule index since this object was made: for metrics, no part of the state
         self.evaluated: dict[int, int] = {}
         self._watch = watch
-        own = plan.groups[group]
+        own = group if isinstance(group, GroupPlan) else plan.groups[group]
         self.symbols = own.symbols
         self.names = tuple(plan.symbols[s] for s in own.symbols)
         self._last_close: dict[int, Float64] = {}

@@ -7,6 +7,7 @@ filled at the next cycle's price. Clips further down and real fills never reach 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -22,6 +23,19 @@ class Parameters(BaseModel):
     """Base of a strategy's parameters: frozen, unknown keys refused, defaults in the class."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(slots=True, frozen=True)
+class Market:
+    """What the configuration knows of a schedule's symbols, sorted by name, when its strategy is built.
+
+    ``fee_rate`` is a fraction of the notional per side, ``bars_per_year`` how many bars of the schedule's interval the
+    symbol's calendar holds in a year.
+    """
+
+    symbols: tuple[str, ...]
+    fee_rate: tuple[float, ...]
+    bars_per_year: tuple[float, ...]
 
 
 @dataclass(slots=True, frozen=True)
@@ -59,6 +73,12 @@ class Strategy(ABC):
     aliases: ClassVar[tuple[str, ...]] = ()
     #: "symbol": evaluated in the key group. "pod": sees all symbols of a pod after the barrier.
     scope: ClassVar[Literal["symbol", "pod"]] = "symbol"
+    #: "bars": ``step`` is called with bars. "signals": targets come from the signals topic (``external_signal``).
+    driven_by: ClassVar[Literal["bars", "signals"]] = "bars"
+    #: With ``scope: pod``: how many symbols a schedule must have, all of which pass or fail together.
+    legs: ClassVar[int] = 0
+    #: What a deployment must be allowed to run it (``capabilities``); empty: its type.
+    capability: ClassVar[str] = ""
     unit: ClassVar[Literal["strength", "notional"]] = "strength"
     parameters_type: ClassVar[type[Parameters]] = Parameters
     #: Cycles between copies of the state for isolation; 0 copies before every block (right for a few small arrays).
@@ -66,6 +86,20 @@ class Strategy(ABC):
 
     def __init__(self, parameters: Any) -> None:
         self.parameters = parameters
+
+    @classmethod
+    def bind(cls, parameters: Mapping[str, Any], market: Market) -> dict[str, Any]:
+        """The parameters with what the market's reference data says where the configuration says nothing."""
+        return dict(parameters)
+
+    def measures(self, features: Float64, value: Float64, before: Float64) -> dict[str, float]:
+        """Values of the schedule's own metrics for one frame's intents; for metrics alone, never for a decision.
+
+        Args:
+            features: [n, F] declared features of each intent.
+            value, before: [n] its target and the one that stood before it.
+        """
+        return {}
 
     @abstractmethod
     def features(self) -> tuple[Feature, ...]:

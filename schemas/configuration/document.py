@@ -106,9 +106,10 @@ class Runtime(Section):
 
 
 class Telemetry(Section):
-    """Names used in metrics and traces."""
+    """Names used in metrics and traces, and how often schedules report into the log."""
 
     namespace: str = "weir"
+    interval_seconds: Annotated[float, Field(ge=10)] = 60.0
 
 
 class Configuration(Section):
@@ -123,6 +124,8 @@ class Configuration(Section):
     portfolios: Annotated[list[Portfolio], Field(min_length=1)]
     quality: Quality = Quality()
     circuit: Circuit = Circuit()
+    capabilities: list[Slug] | Literal["*"] = "*"
+    allow_partial_start: bool = False
     kafka: Kafka = Kafka()
     clickhouse: ClickHouse = ClickHouse()
     runtime: Runtime = Runtime()

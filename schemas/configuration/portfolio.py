@@ -23,13 +23,15 @@ from schemas.configuration.pod_rules import (
     LifecycleSwitch,
     SelectorSwitch,
 )
+from schemas.configuration.signals import InitialSignalLimit, InitialSuspension, TimeWindow
 
 
 class Schedule(Section):
     """Binds one strategy version to symbols, parameters and a cadence.
 
     ``symbols`` is a list or ``"*"`` for every instrument. ``share`` is the part of the pod's capital; without it the
-    pod's schedules share alike. ``horizon`` names what it nets with (default: its interval).
+    pod's schedules share alike. ``horizon`` names what it nets with (default: its interval). ``cadence_seconds``,
+    ``max_drift_seconds`` and ``window`` are event time; ``max_signals`` counts entries and increases in one cycle.
     """
 
     id: Slug
@@ -41,6 +43,11 @@ class Schedule(Section):
     share: Annotated[float, Field(gt=0, le=1)] | None = None
     enabled: bool = True
     warmup_bars: Annotated[int, Field(ge=0, le=5000)] = 0
+    cadence_seconds: PositiveFloat | None = None
+    max_drift_seconds: NonNegativeFloat | None = None
+    max_signals: Annotated[int, Field(ge=0)] | None = None
+    window: TimeWindow | None = None
+    priority: int = 0
     risk_profile: Slug = "balanced"
     execution_profile: Slug = "default"
     tags: list[Slug] = []
@@ -159,6 +166,8 @@ class Portfolio(Section):
     guards: Guards = Guards()
     execution: Execution = InternalPaper()
     heartbeat_cycles: Annotated[int, Field(ge=0)] = 1000
+    initial_suspensions: list[InitialSuspension] = []
+    initial_signal_limits: list[InitialSignalLimit] = []
     #: currency -> symbol whose price converts one unit of it into the base currency
     conversions: dict[str, SymbolName] = {}
 
@@ -178,9 +187,26 @@ class Portfolio(Section):
                 raise ValueError(f"portfolio {self.id}: {kind} id used twice: {', '.join(twice)}")
         problems = fixed_weight_problems(self.capital, traded_by(self.pods))
         problems += self.capital_limits.problems([p.id for p in self.pods])
+        problems += self._signal_control_problems()
         if problems:
             raise ValueError(f"portfolio {self.id}: " + "; ".join(problems))
         return self
+
+    def _signal_control_problems(self) -> list[str]:
+        schedules = [s for p in self.pods for s in p.schedules]
+        names = {"schedule": {s.id for s in schedules}, "tag": {t for s in schedules for t in s.tags}}
+        problems = [
+            f"initial_suspensions: no {s.scope} {s.name!r}"
+            for s in self.initial_suspensions
+            if s.name not in names[s.scope]
+        ]
+        pairs = {(s.strategy.partition("@")[0], s.risk_profile) for s in schedules}
+        problems += [
+            f"initial_signal_limits: no schedule has strategy {one.strategy!r} and risk_profile {one.risk_profile!r}"
+            for one in self.initial_signal_limits
+            if (one.strategy, one.risk_profile) not in pairs
+        ]
+        return problems
 
 
 def traded_by(pods: list[Pod]) -> dict[str, list[Traded]]:

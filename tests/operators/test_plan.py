@@ -97,3 +97,42 @@ class TestFaults:
 
     def test_no_instruments(self) -> None:
         assert problems(instruments=[]) == ["instruments: at least one is needed"]
+
+
+class TestCapabilities:
+    """Seed 004: a strategy that a deployment may not run is refused when it is loaded."""
+
+    def test_a_strategy_needs_its_capability(self) -> None:
+        (problem,) = problems(capabilities=["mean_reversion"])
+        assert problem.startswith("schedules.alpha.strategy: sma_cross needs the capability 'sma_cross'")
+        assert problem.endswith("active in capabilities: mean_reversion")
+
+    def test_with_it_the_plan_stands(self) -> None:
+        document = {**configuration(pod("alpha")), "capabilities": ["sma_cross"]}
+        assert [s.id for s in plan_of(document).schedules] == ["alpha"]
+
+
+class TestPartialStart:
+    """Seed 001: ``allow_partial_start`` leaves out what cannot be loaded; by default nothing starts."""
+
+    OWN = pod("alpha", "good", {"id": "bad", "strategy": "nowhere@1.0.0"})
+
+    def test_by_default_nothing_starts(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"nowhere@1\.0\.0"):
+            plan_of(configuration(self.OWN))
+
+    def test_what_cannot_be_loaded_is_left_out_and_said(self) -> None:
+        given = plan_of({**configuration(self.OWN), "allow_partial_start": True})
+        assert [s.id for s in given.schedules] == ["good"]
+        ((schedule, problem),) = given.left_out
+        assert schedule == "bad" and "nowhere@1.0.0" in problem
+
+    def test_what_is_left_keeps_its_share(self) -> None:
+        """Less exposure, never more: the missing schedule's share stays cash."""
+        given = plan_of({**configuration(self.OWN), "allow_partial_start": True})
+        assert [s.share for s in given.schedules] == [0.5]
+
+    def test_nothing_left_does_not_start(self) -> None:
+        own = pod("alpha", {"id": "bad", "strategy": "nowhere@1.0.0"})
+        with pytest.raises(ConfigurationError, match="nothing else would start"):
+            plan_of({**configuration(own), "allow_partial_start": True})
