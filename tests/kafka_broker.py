@@ -93,14 +93,17 @@ def produce(
     assert producer.flush(30) == 0
 
 
-def read_all(client: ClientSettings, topic: str, *, partition: int = 0, committed: bool = True) -> list[Message]:
+def read_all(
+    client: ClientSettings, topic: str, *, partition: int = 0, committed: bool = True, wait: bool = True
+) -> list[Message]:
     """Every record of a partition, as a read_committed consumer sees it (or all, with ``committed=False``).
 
-    A commit is done before its marker is in every partition; so it reads to the end as it is *with* open transactions.
+    A commit is done before its marker is in every partition; so it reads to the end as it is *with* open transactions,
+    and waits for these. With ``wait=False`` it takes what can be seen now.
     """
     isolation = "read_committed" if committed else "read_uncommitted"
     place = Channel(topic, partition)
-    end = watermarks(client, [place], 30, committed=False)[place].high
+    end = watermarks(client, [place], 30, committed=not wait)[place].high
     consumer = Consumer(
         consumer_config(client, partition_eof=True) | {"isolation.level": isolation, "fetch.wait.max.ms": 5}
     )

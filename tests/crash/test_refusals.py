@@ -19,8 +19,7 @@ from tests.processes.live_cluster import weir
 from tests.processes.market import document, write_configuration
 from tests.processes.outputs import Outputs, assert_equal, outputs_of_files
 
-# Not yet proven on an idle machine within the default suite's time: see the closing note.
-pytestmark = [pytest.mark.process, pytest.mark.soak]
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,9 @@ NS: Final = 1_000_000_000
 CYCLE_SECONDS: Final = 60
 START: Final = 1_700_000_040
 PARTITIONS: Final = 4
+CYCLES: Final = 200
+#: A record that is no bar comes in every partition after so many cycles.
+GARBAGE_EVERY: Final = 23
 #: Two symbols in each partition, by Kafka's own rule.
 SYMBOLS: Final = tuple(
     symbol
@@ -32,12 +35,15 @@ SYMBOLS: Final = tuple(
 )
 
 
-def write_market(folder: Path, cycles: int = 300) -> Path:
-    """Writes the dump and returns its folder."""
+def write_market(folder: Path, after: int = 0, upto: int = CYCLES + 1) -> Path:
+    """Writes the dump, or the part of it that belongs to the cycles ``after`` < cycle <= ``upto``; returns its folder.
+
+    Records of a part stand where they stand in the whole.
+    """
     writer = DumpWriter(folder, Manifest(cycle_seconds=CYCLE_SECONDS, interval="1m", source="made for tests"))
     for partition in range(PARTITIONS):
-        _append(writer, "market", partition, _market_records(partition, cycles))
-    _append(writer, "control", 0, _control_records(cycles))
+        _append(writer, "market", partition, _market_records(partition), after, upto)
+    _append(writer, "control", 0, _control_records(), after, upto)
     writer.manifest.sealed = True
     writer.close([_instrument(symbol) for symbol in SYMBOLS])
     return folder
@@ -57,18 +63,29 @@ def _instrument(symbol: str) -> Instrument:
     )
 
 
-def _append(writer: DumpWriter, role: str, partition: int, records: list[tuple[int, bytes]]) -> None:
-    offsets = list(range(len(records)))
-    writer.append(role, partition, Records.of(offsets, [ts for ts, _ in records], [value for _, value in records]))
+def write_parts(folder: Path, parts: int) -> list[Path]:
+    """The dump in ``parts`` dumps that follow each other, each with about as many cycles."""
+    borders = [0, *(CYCLES * part // parts for part in range(1, parts)), CYCLES + 1]
+    return [write_market(folder / f"part-{n}", borders[n], borders[n + 1]) for n in range(parts)]
 
 
-def _market_records(partition: int, cycles: int) -> list[tuple[int, bytes]]:
+def _append(
+    writer: DumpWriter, role: str, partition: int, records: list[tuple[int, bytes]], after: int, upto: int
+) -> None:
+    # A cycle's own records come within a second after its border, commands half a cycle before it.
+    first, last = ((START + cycle * CYCLE_SECONDS + 10) * NS for cycle in (after, upto))
+    chosen = [(offset, ts, value) for offset, (ts, value) in enumerate(records) if first < ts <= last]
+    offsets, times, values = ([record[n] for record in chosen] for n in range(3))
+    writer.append(role, partition, Records.of(offsets, times, values))
+
+
+def _market_records(partition: int) -> list[tuple[int, bytes]]:
     """(record timestamp in ns, payload) of one partition, ended by a tick."""
     chance = random.Random(100 + partition)
     symbols = [s for s in SYMBOLS if murmur2_partition(s.encode(), PARTITIONS) == partition]
     prices = dict.fromkeys(symbols, 100.0)
     found: list[tuple[int, bytes]] = []
-    for cycle in range(1, cycles + 1):
+    for cycle in range(1, CYCLES + 1):
         ts = (START + cycle * CYCLE_SECONDS) * NS
         for symbol in symbols:
             before = prices[symbol]
@@ -81,24 +98,24 @@ def _market_records(partition: int, cycles: int) -> list[tuple[int, bytes]]:
             found.append((ts + 5_000_000, payload))
             if chance.random() < 0.01:
                 found.append((ts + 6_000_000, payload))
-        if cycle % 97 == 0:
+        if cycle % GARBAGE_EVERY == 0:
             found.append((ts + 7_000_000, b'{"type":"bar","symbol":"' + bytes([0xFF, cycle % 256])))
-    end = (START + (cycles + 1) * CYCLE_SECONDS) * NS
+    end = (START + (CYCLES + 1) * CYCLE_SECONDS) * NS
     return [*found, (end, clock_tick(end))]
 
 
-def _control_records(cycles: int) -> list[tuple[int, bytes]]:
+def _control_records() -> list[tuple[int, bytes]]:
     commands = {
-        cycles // 10: _command("reduce", "trading_state", Target(scope="global"), {"state": "REDUCING"}),
-        cycles // 8: _command("active", "trading_state", Target(scope="global"), {"state": "ACTIVE"}),
-        cycles // 4: _command("kill", "kill", Target(scope="symbol", name=SYMBOLS[0]), {"mode": "flatten"}),
-        cycles // 3: _command("arm", "arm", Target(scope="symbol", name=SYMBOLS[0]), {}),
-        cycles // 2: _command("rebalance", "force_rebalance", Target(scope="portfolio"), {}),
-        cycles * 2 // 3: _command("kill-pod", "kill", Target(scope="pod", name="fast"), {"mode": "freeze"}),
-        cycles * 3 // 4: _command("arm-pod", "arm", Target(scope="pod", name="fast"), {}),
+        CYCLES // 10: _command("reduce", "trading_state", Target(scope="global"), {"state": "REDUCING"}),
+        CYCLES // 8: _command("active", "trading_state", Target(scope="global"), {"state": "ACTIVE"}),
+        CYCLES // 4: _command("kill", "kill", Target(scope="symbol", name=SYMBOLS[0]), {"mode": "flatten"}),
+        CYCLES // 3: _command("arm", "arm", Target(scope="symbol", name=SYMBOLS[0]), {}),
+        CYCLES // 2: _command("rebalance", "force_rebalance", Target(scope="portfolio"), {}),
+        CYCLES * 2 // 3: _command("kill-pod", "kill", Target(scope="pod", name="fast"), {"mode": "freeze"}),
+        CYCLES * 3 // 4: _command("arm-pod", "arm", Target(scope="pod", name="fast"), {}),
     }
     found: list[tuple[int, bytes]] = []
-    for cycle in range(1, cycles + 2):
+    for cycle in range(1, CYCLES + 2):
         ts = (START + cycle * CYCLE_SECONDS) * NS
         if cycle in commands:
             command = msgspec.structs.replace(commands[cycle], ts=ts - 30 * NS)
