@@ -24,7 +24,7 @@ pytest_plugins = ["tests.kafka_broker"]
 
 BROKER_FIXTURES = {"kafka_client", "kafka_broker_of_its_own", "kafka_topic"}
 #: Seconds that a test may take, by its mark; pyproject.toml has the limit of the others.
-TIMEOUTS = {"soak": 4 * 3600, "kafka": 300, "process": 300}
+TIMEOUTS = {"soak": 4 * 3600, "kafka": 900, "process": 900}
 
 # Examples are the same in every run: a new one is found by changing the test, not by luck in somebody else's change.
 settings.register_profile(

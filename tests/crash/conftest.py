@@ -12,5 +12,5 @@ __all__ = ["expected", "halves", "market"]
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One line for all kills; under xdist the workers' numbers stay with them."""
-    if TALLY.kills:
+    if TALLY.shapes:
         terminalreporter.write_line(f"crash and invariance: {TALLY.line()}")

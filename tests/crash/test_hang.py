@@ -84,10 +84,12 @@ def test_a_live_flow_quarantines_the_schedule_restarts_and_its_recording_replays
     with trial.cluster().start(processes=2, restarts=3, **environment) as cluster:
         # A decision comes at least every heartbeat of 20 cycles.
         trial.wait_for_cycle("beta", CYCLES - 20, cluster)
+        assert "stuck" in cluster.said and "quarantined" in cluster.said
+        recorded = tmp_path / "recorded"
+        ended = weir("record", "--config", trial.configuration, "--out", recorded, "--no-seal", **environment)
+        assert ended.returncode == 0, ended.stderr
+        replayed(recorded, trial.configuration, tmp_path / "out", **environment)
+        expected = outputs_of_files(tmp_path / "out")
+        trial.wait_for(expected.total, cluster)
         assert cluster.stop() == 0, cluster.said[-2000:]
-    assert "stuck" in cluster.said and "quarantined" in cluster.said
-    recorded = tmp_path / "recorded"
-    ended = weir("record", "--config", trial.configuration, "--out", recorded, "--no-seal", **environment)
-    assert ended.returncode == 0, ended.stderr
-    replayed(recorded, trial.configuration, tmp_path / "out", **environment)
-    assert_equal(trial.outputs(), outputs_of_files(tmp_path / "out"))
+    assert_equal(trial.outputs(), expected)

@@ -25,6 +25,9 @@ CYCLE_SECONDS: Final = 60
 START: Final = 1_700_000_040
 PARTITIONS: Final = 4
 CYCLES: Final = 200
+#: (role, partition) of every partition there is.
+Place = tuple[str, int]
+PLACES: Final[list[Place]] = [*(("market", partition) for partition in range(PARTITIONS)), ("control", 0)]
 #: A record that is no bar comes in every partition after so many cycles.
 GARBAGE_EVERY: Final = 23
 #: Two symbols in each partition, by Kafka's own rule.
@@ -35,15 +38,15 @@ SYMBOLS: Final = tuple(
 )
 
 
-def write_market(folder: Path, after: int = 0, upto: int = CYCLES + 1) -> Path:
-    """Writes the dump, or the part of it that belongs to the cycles ``after`` < cycle <= ``upto``; returns its folder.
+def write_market(folder: Path, after: int = 0, upto: int = CYCLES + 1, only: Place | None = None) -> Path:
+    """Writes the dump, or a part of it: cycles ``after`` < cycle <= ``upto``, ``only`` one partition. Returns it.
 
     Records of a part stand where they stand in the whole.
     """
     writer = DumpWriter(folder, Manifest(cycle_seconds=CYCLE_SECONDS, interval="1m", source="made for tests"))
-    for partition in range(PARTITIONS):
-        _append(writer, "market", partition, _market_records(partition), after, upto)
-    _append(writer, "control", 0, _control_records(), after, upto)
+    for role, partition in PLACES:
+        records = _market_records(partition) if role == "market" else _control_records()
+        _append(writer, role, partition, records if only in (None, (role, partition)) else [], after, upto)
     writer.manifest.sealed = True
     writer.close([_instrument(symbol) for symbol in SYMBOLS])
     return folder
@@ -63,10 +66,18 @@ def _instrument(symbol: str) -> Instrument:
     )
 
 
-def write_parts(folder: Path, parts: int) -> list[Path]:
-    """The dump in ``parts`` dumps that follow each other, each with about as many cycles."""
+def write_parts(folder: Path, parts: int, only: Place | None = None) -> list[Path]:
+    """The dump, or ``only`` one partition of it, in ``parts`` dumps that follow each other."""
     borders = [0, *(CYCLES * part // parts for part in range(1, parts)), CYCLES + 1]
-    return [write_market(folder / f"part-{n}", borders[n], borders[n + 1]) for n in range(parts)]
+    return [write_market(folder / f"part-{n}", borders[n], borders[n + 1], only) for n in range(parts)]
+
+
+def write_shuffled(folder: Path, parts: int, seed: int) -> list[Path]:
+    """The dump in parts of single partitions, in an order that keeps nothing but each partition's own."""
+    places = PLACES * parts
+    random.Random(seed).shuffle(places)
+    waiting = {place: iter(write_parts(folder / f"{place[0]}-{place[1]}", parts, place)) for place in PLACES}
+    return [next(waiting[place]) for place in places]
 
 
 def _append(
