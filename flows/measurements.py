@@ -220,9 +220,9 @@ class FlowMeasurements:
         if not block.bodies:
             return
         self._count("weir_decisions_total", len(block.bodies), name)
+        orders = b"".join(block.orders)
         for side in ("buy", "sell"):
-            mark = f'"side":"{side}"'.encode()
-            number = sum(mark in order for order in block.orders)
+            number = orders.count(f'"side":"{side}"'.encode())
             if number:
                 self._count("weir_orders_total", number, name, side)
         self._stands(name, _STANDING.decode(block.bodies[-1]))

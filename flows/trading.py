@@ -40,6 +40,8 @@ from operators.side.side_step import SideStep
 from operators.strategy_evaluate.registry import default_registry
 
 _SIDE_TOPICS = ("control", "fills", "overlay", "signals")
+#: Which stages read a side topic, by the beginning of their keys.
+_READERS: dict[str, tuple[str, ...]] = {"control": ("pod-", "portfolio-"), "fills": ("portfolio-",)}
 _BEAT = Beat("step")
 
 
@@ -98,9 +100,11 @@ class _Fan:
         """``item`` for every pod and portfolio that waits for the key group."""
         return [(key, (number, item)) for key, number in self._groups[group]]
 
-    def side(self, item: Any) -> list[Routed]:
-        """``item`` for every pod and portfolio."""
-        return [(key, (number, item)) for key, number in self.everyone]
+    def side(self, topic: str, item: Any) -> list[Routed]:
+        """``item`` of a side topic for whoever reads it, and a beat for the others."""
+        return [
+            (key, (number, item if key.startswith(_READERS.get(topic, ())) else _BEAT)) for key, number in self.everyone
+        ]
 
 
 def _letter(topic: str, partition: int, letters: DeadLetters | None) -> Routed:
@@ -184,8 +188,8 @@ def _side_run(topic: str, fan: _Fan, measure: FlowMeasurements) -> Callable[[Sid
             frame, letters = step.step(block)
         measure.side(block)
         measure.letters(letters)
-        item: SideFrame | Beat = frame if frame is not None and topic == "control" else _BEAT
-        return [_letter(topic, partition, letters), *fan.side(item)]
+        item: SideFrame | Beat = frame if frame is not None else _BEAT
+        return [_letter(topic, partition, letters), *fan.side(topic, item)]
 
     return run
 

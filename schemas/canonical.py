@@ -6,6 +6,7 @@ An id is a pure function of input and configuration: sorted keys, shortest round
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -48,13 +49,25 @@ class IdPrefix:
 
     def id(self, *parts: bytes) -> str:
         """The id of the prefix and these parts."""
-        digest = self._digest.copy()
-        digest.update(_prefixed(parts))
-        return digest.hexdigest()
+        return self.ids([_prefixed(parts)])[0]
+
+    def ids(self, ends: Iterable[bytes]) -> list[str]:
+        """An id for each of ``ends``, which are made of :func:`length_prefixed` parts already."""
+        begin, ids = self._digest.copy, []
+        for end in ends:
+            digest = begin()
+            digest.update(end)
+            ids.append(digest.hexdigest())
+        return ids
+
+
+def length_prefixed(part: bytes) -> bytes:
+    """A part as it enters an id: its length in four bytes, then itself."""
+    return len(part).to_bytes(4, "little") + part
 
 
 def _prefixed(parts: tuple[bytes, ...]) -> bytes:
-    return b"".join([piece for part in parts for piece in (len(part).to_bytes(4, "little"), part)])
+    return b"".join([length_prefixed(part) for part in parts])
 
 
 def document_hash(document: Any) -> str:

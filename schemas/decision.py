@@ -77,9 +77,13 @@ class OrderTable(Struct, frozen=True, kw_only=True):
 
 
 class FillTable(Struct, frozen=True, kw_only=True):
-    """Fills booked in this cycle. ``quantity`` is signed, ``fee`` in base currency, ``pods``/``shares`` split it."""
+    """Fills booked in this cycle. ``quantity`` is signed, ``fee`` in base currency, ``pods``/``shares`` split it.
+
+    A row of quantity 0 and without an order is a trade among pods at ``price``: its ``shares`` are signed units.
+    ``execution_id`` is the venue's, empty where the portfolio fills its own orders."""
 
     client_order_id: list[str]
+    execution_id: list[str]
     fee: list[float]
     pods: list[list[str]]
     price: list[float]
@@ -89,11 +93,15 @@ class FillTable(Struct, frozen=True, kw_only=True):
 
 
 class PodTable(Struct, frozen=True, kw_only=True):
-    """Every pod's own book (capital 1.0 at the start) and capital fraction at this cycle."""
+    """Every pod's own book (capital 1.0 at the start) and capital fraction at this cycle, and what its part of the
+    account has earned so far in base currency: realised and unrealised at average cost, before ``fees``."""
 
     equity: list[float]
+    fees: list[float]
     fraction: list[float]
     pod: list[str]
+    realised: list[float]
+    unrealised: list[float]
 
 
 class DecisionBody(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -120,8 +120,11 @@ class ChainBuilder:
             orders=order,
             pods=PodTable(
                 equity=[1.0 + 0.001 * number] * len(self.pods),
+                fees=[0.0] * len(self.pods),
                 fraction=[0.5] * len(self.pods),
                 pod=list(self.pods),
+                realised=[0.0] * len(self.pods),
+                unrealised=[0.0] * len(self.pods),
             ),
             portfolio=self.portfolio,
             previous=self.previous,
@@ -188,8 +191,8 @@ class ChainBuilder:
         self.units[symbol] += quantity
         self.equity = round(self.equity * (1 + self.random.gauss(0.0002, 0.004)) - fee, 6)
         return FillTable(
-            client_order_id=[client_order_id], fee=[fee], pods=[[pod]], price=[price], quantity=[quantity],
-            shares=[[1.0]], symbol=[symbol],
+            client_order_id=[client_order_id], execution_id=[""], fee=[fee], pods=[[pod]], price=[price],
+            quantity=[quantity], shares=[[1.0]], symbol=[symbol],
         )  # fmt: skip
 
     def _cancels(self, chain: Chain, decision_id: str, cycle: int) -> list[dict[str, object]] | None:

@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     app.command("run")(command(run))
     app.command("clock")(command(clock))
     app.command("copy-decisions")(command(copy_decisions))
+    app.command("paper-execution")(command(paper_execution))
 
 
 def run(
@@ -64,4 +65,16 @@ def copy_decisions(
     from flows.copy_decisions import copy_decisions as copy
 
     counts = copy(config, recovery)
+    emit({"counts": counts}, json, ["stopped in order"])
+
+
+def paper_execution(
+    config: Config,
+    recovery: Annotated[Path, typer.Option("--recovery", help="Recovery folder of the venue alone.")],
+    json: Json = False,
+) -> None:
+    """Fill the orders of portfolios in `paper_venue` mode against the market topic, until SIGTERM or Ctrl-C."""
+    from flows.paper_execution import run_paper_execution
+
+    counts = run_paper_execution(config, recovery)
     emit({"counts": counts}, json, ["stopped in order"])

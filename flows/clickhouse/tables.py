@@ -74,13 +74,17 @@ FILLS: Final = Child(
     "fill_rows",
     "fills",
     (
-        *_same(_TEXT, "client_order_id", "symbol"),
+        *_same(_TEXT, "client_order_id", "execution_id", "symbol"),
         *_same(_NUMBER, "quantity", "price", "fee"),
         *_same(pa.list_(_TEXT), "pods"),
         *_same(pa.list_(_NUMBER), "shares"),
     ),
 )
-POD_METRICS: Final = Child("pod_metric_rows", "pods", (*_same(_TEXT, "pod"), *_same(_NUMBER, "equity", "fraction")))
+POD_METRICS: Final = Child(
+    "pod_metric_rows",
+    "pods",
+    (*_same(_TEXT, "pod"), *_same(_NUMBER, "equity", "fraction", "realised", "unrealised", "fees")),
+)
 CHILDREN: Final = (INTENTS, TARGETS, CLIPS, ORDERS, FILLS, POD_METRICS)
 
 #: Columns that are texts of the document, and one that is the document.

@@ -130,6 +130,9 @@ class DecisionPart(StatefulSinkPartition["OutputBlock | Beat", SinkState]):
                 lines.append(decision_line(body, digest, self._envelope))
 
     def _add_orders(self, block: OutputBlock, lines: list[bytes]) -> None:
+        if not self._order_tail:
+            lines += [order + b"\n" for order in block.orders]
+            return
         for order, decision in zip(block.orders, block.order_decisions, strict=True):
             if self._order_tail:
                 what = self._name("an order of decision", block.first_sequence + decision)

@@ -13,8 +13,6 @@ from typing import Final, Protocol
 
 import msgspec
 
-from flows.kafka.progress import ProgressReader
-
 #: What a held jump in event time needs to be settled (design, "Bad clocks"), and one more.
 STALL_RECORDS: Final = 101
 #: How much a side topic may take at once before the first cycle is known.
@@ -35,11 +33,24 @@ class ReadGate(Protocol):
         ...
 
 
+class Follows(Protocol):
+    """Knows how far the slowest portfolio is."""
+
+    @property
+    def slowest(self) -> int | None:
+        """Its last cycle, None while one has none."""
+        ...
+
+    def poll(self) -> None:
+        """Takes in what is new."""
+        ...
+
+
 class RunAhead:
     """The bound of one process: slowest portfolio + ``hold``. Makes one :class:`ReadGate` for each source partition.
 
     Args:
-        reader: follows the progress topic.
+        reader: follows the progress of the portfolios.
         hold: ns of event time that a source may be ahead; more than one tick interval plus lateness and side lag, or
             the sources wait for a cycle that cannot close.
         stall_seconds: wall time without movement after which a held source reads a little all the same.
@@ -51,7 +62,7 @@ class RunAhead:
 
     def __init__(
         self,
-        reader: ProgressReader,
+        reader: Follows,
         hold: int,
         *,
         stall_seconds: float = 5.0,

@@ -95,6 +95,7 @@ def execute(
     from bytewax import _bytewax as runtime
 
     from flows.process import failure
+    from flows.process.collection import spared
     from flows.process.guard import announce_ready, guard
     from flows.process.ports import wait_for_listeners
 
@@ -108,14 +109,15 @@ def execute(
     recovery = None if recovery_folder is None else recovery_config(recovery_folder)
     wait_for_listeners(addresses[:process])
     try:
-        run_flow(
-            flow,
-            addresses,
-            process,
-            epoch_interval=timedelta(seconds=epoch_seconds),
-            recovery_config=recovery,
-            worker_count_per_proc=workers,
-        )
+        with spared():
+            run_flow(
+                flow,
+                addresses,
+                process,
+                epoch_interval=timedelta(seconds=epoch_seconds),
+                recovery_config=recovery,
+                worker_count_per_proc=workers,
+            )
     except BaseException as error:
         first = failure.first_or(error)
         if first is error:

@@ -8,12 +8,12 @@ flat. Different horizons may disagree: that is what horizons are for.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from operators.compiled import compiled
 from operators.frames import Float64, Int64
 
 
-@njit(cache=True)
+@compiled
 def net_symbol(weight: Float64, confidence: Float64, horizon: Int64) -> tuple[float, float, bool]:
     """Nets one symbol.
 
@@ -38,7 +38,7 @@ def net_symbol(weight: Float64, confidence: Float64, horizon: Int64) -> tuple[fl
     return float(np.round(net, 9)), float(np.round(gross, 9)), conflict
 
 
-@njit(cache=True)
+@compiled
 def _opposed(weight: Float64, confidence: Float64, horizon: Int64) -> bool:
     """True when two schedules of one horizon want opposite directions."""
     for k in range(len(weight)):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from operators.compiled import compiled
 from operators.frames import Float64
 
 #: Above this the offset is warned of.
 OFFSET_LIMIT = 0.5
 
 
-@njit(cache=True)
+@compiled
 def offset_ratio(fraction: Float64, pod_weight: Float64) -> float:
     """1 - sum |net| / sum gross over symbols, with net = sum over pods of fraction x pod weight; 0 without any weight.
 

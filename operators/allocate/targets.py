@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from operators.compiled import compiled
 from operators.portfolio.ledger import EQUITY, Ledger, Rules, unit_value
 
 #: What rounding to 1e-9 may add to a sum, for each weight.
 _ROUNDING = 1e-9
 
 
-@njit(cache=True)
+@compiled
 def net_weight(ledger: Ledger, symbol: int) -> float:
     """Sum over pods of fraction x pod weight, without what a freeze holds."""
     net = 0.0
@@ -21,7 +21,7 @@ def net_weight(ledger: Ledger, symbol: int) -> float:
     return float(np.round(net, 9))
 
 
-@njit(cache=True)
+@compiled
 def portfolio_scale(ledger: Ledger, rules: Rules) -> float:
     """Layer 3: what every weight is multiplied with so that the sum of |net| stays within ``max_gross_leverage``.
 
@@ -42,7 +42,7 @@ def portfolio_scale(ledger: Ledger, rules: Rules) -> float:
     return float(room / gross) if gross > room + rounding else 1.0
 
 
-@njit(cache=True)
+@compiled
 def ideal_units(ledger: Ledger, rules: Rules, pod: int, symbol: int) -> float:
     """Units of the held weight at the current equity and price; NaN without a price or a conversion."""
     weight = ledger.held[pod, symbol]
@@ -51,7 +51,7 @@ def ideal_units(ledger: Ledger, rules: Rules, pod: int, symbol: int) -> float:
     return float(weight * ledger.scalars[EQUITY] / unit_value(ledger, rules, symbol))
 
 
-@njit(cache=True)
+@compiled
 def retarget(ledger: Ledger, rules: Rules, pod: int, symbol: int, weight: float) -> bool:
     """Sets a pod's portfolio weight and computes its units; False when there is no price to compute them with: they
     are computed when there is one."""
@@ -66,7 +66,7 @@ def retarget(ledger: Ledger, rules: Rules, pod: int, symbol: int, weight: float)
     return True
 
 
-@njit(cache=True)
+@compiled
 def hold_or_drift(ledger: Ledger, rules: Rules, pod: int, symbol: int) -> bool:
     """Recomputes units that drifted out of the band; True when it did. A moving price alone is no order."""
     late = ledger.unsized[pod, symbol]
@@ -81,7 +81,7 @@ def hold_or_drift(ledger: Ledger, rules: Rules, pod: int, symbol: int) -> bool:
     return True
 
 
-@njit(cache=True)
+@compiled
 def weight_after_scale(ledger: Ledger, pod: int, symbol: int, scale: float) -> float:
     """A pod's portfolio weight after layer 3; what a freeze holds stays."""
     if ledger.frozen[pod, symbol]:
@@ -89,7 +89,7 @@ def weight_after_scale(ledger: Ledger, pod: int, symbol: int, scale: float) -> f
     return float(np.round(scale * ledger.fraction[pod] * ledger.pod_weight[pod, symbol], 9))
 
 
-@njit(cache=True)
+@compiled
 def must_fall(ledger: Ledger, symbol: int, scale: float) -> bool:
     """True when an untouched symbol holds more than a binding cap allows: it falls, and is never traded up."""
     if scale >= 1.0:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from operators.compiled import compiled
 from operators.frames import BEGINNING, Bool, Float64, GroupFrame, Int32, Int64
 from operators.intents import no_intents
 from operators.plan import Plan
@@ -42,6 +43,8 @@ class PriceJoin:
             own = plan.groups[group].symbols
             taken = np.flatnonzero(np.isin(own, symbols))
             self._columns[group] = (taken, np.searchsorted(symbols, own[taken]))
+        # One key group with just these symbols: its arrays are the block.
+        self._is_whole = len(groups) == 1 and np.array_equal(plan.groups[groups[0]].symbols, symbols)
 
     def add(self, frame: GroupFrame) -> None:
         """Keeps a frame that has cycles with data."""
@@ -72,8 +75,11 @@ class PriceJoin:
                 parts.append((group, frame, rows))
                 if rows < len(frame.cycles):
                     frames.appendleft(_tail(frame, rows))
-        if len(parts) == 1 and len(extra) == 0:
-            cycles = parts[0][1].cycles[: parts[0][2]]
+        if len(parts) == 1 and (len(extra) == 0 or _holds(parts[0], extra)):
+            _, frame, rows = parts[0]
+            if self._is_whole:
+                return _whole(frame, rows)
+            cycles = frame.cycles[:rows]
         else:
             cycles = np.unique(np.concatenate([extra, *(f.cycles[:n] for _, f, n in parts)]))
         shape = (len(cycles), self._symbols)
@@ -93,11 +99,10 @@ class PriceJoin:
     def _place(self, block: PriceBlock, group: int, frame: GroupFrame, rows: int) -> None:
         at = np.searchsorted(block.cycles, frame.cycles[:rows])
         source, target = self._columns[group]
-        cells = np.ix_(at, target)
-        block.open[cells] = frame.open[:rows, source]
-        block.close[cells] = frame.close[:rows, source]
-        block.fresh[cells] = frame.fresh[:rows, source]
-        block.degraded[cells] = frame.degraded[:rows, source]
+        place_prices(
+            at, source, target, frame.open, frame.close, frame.fresh, frame.degraded,
+            block.open, block.close, block.fresh, block.degraded,
+        )  # fmt: skip
         column = self.groups.index(group)
         block.first_offset[at, column] = frame.first_offset[:rows]
         block.last_offset[at, column] = frame.last_offset[:rows]
@@ -117,6 +122,50 @@ class PriceJoin:
                 intents=nothing.intents, events=[],
             )  # fmt: skip
             self._waiting[frame.group].append(frame)
+
+
+@compiled
+def place_prices(
+    at: Int64,
+    source: Int64,
+    target: Int64,
+    opened: Float64,
+    closed: Float64,
+    fresh: Bool,
+    degraded: Bool,
+    into_open: Float64,
+    into_close: Float64,
+    into_fresh: Bool,
+    into_degraded: Bool,
+) -> None:
+    """Copies the first ``len(at)`` cycles of a frame to rows ``at`` of a block, columns ``source`` to ``target``."""
+    for row in range(len(at)):
+        for n in range(len(source)):
+            into_open[at[row], target[n]] = opened[row, source[n]]
+            into_close[at[row], target[n]] = closed[row, source[n]]
+            into_fresh[at[row], target[n]] = fresh[row, source[n]]
+            into_degraded[at[row], target[n]] = degraded[row, source[n]]
+
+
+def _holds(part: tuple[int, GroupFrame, int], extra: Int64) -> bool:
+    """True when every cycle in ``extra`` (ascending) is one of the part's."""
+    _, frame, rows = part
+    cycles = frame.cycles[:rows]
+    at = np.searchsorted(cycles, extra)
+    return bool(at[-1] < rows and np.array_equal(cycles[at], extra))
+
+
+def _whole(frame: GroupFrame, rows: int) -> PriceBlock:
+    """A frame's first rows as they stand: who takes a block only reads it."""
+    return PriceBlock(
+        cycles=frame.cycles[:rows],
+        open=frame.open[:rows],
+        close=frame.close[:rows],
+        fresh=frame.fresh[:rows],
+        degraded=frame.degraded[:rows],
+        first_offset=frame.first_offset[:rows, None],
+        last_offset=frame.last_offset[:rows, None],
+    )
 
 
 def _tail(frame: GroupFrame, rows: int) -> GroupFrame:

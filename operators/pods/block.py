@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from operators.aggregate_intents.netting import net_symbol
+from operators.compiled import compiled
 from operators.frames import Bool, Float64, Int32, Int64
 from operators.pods.book import EQUITY, Book, BookRules, fill_due, mark, roll_day, size
 from schemas.reasons import Reason
@@ -101,7 +101,7 @@ def pod_output(rows: int, symbols: int, intents: int) -> PodOutput:
     )
 
 
-@njit(cache=True)
+@compiled
 def _clip(out: PodOutput, row: int, symbol: int, reason: int, before: float, after: float) -> None:
     n = out.counts[1]
     out.clip_row[n] = row
@@ -112,7 +112,7 @@ def _clip(out: PodOutput, row: int, symbol: int, reason: int, before: float, aft
     out.counts[1] = n + 1
 
 
-@njit(cache=True)
+@compiled
 def net_one(standing: Standing, horizon: Int64, symbol: int, out: PodOutput, row: int) -> None:
     """Nets a symbol anew; tells a conflict when it begins, and when it becomes an exact zero."""
     net, gross, conflict = net_symbol(standing.obeyed[symbol], standing.obeyed_confidence[symbol], horizon)
@@ -125,7 +125,7 @@ def net_one(standing: Standing, horizon: Int64, symbol: int, out: PodOutput, row
     standing.gross[symbol] = gross
 
 
-@njit(cache=True)
+@compiled
 def settle(
     book: Book, book_rules: BookRules, standing: Standing, max_leverage: float, touched: Bool, out: PodOutput, row: int
 ) -> None:
@@ -170,7 +170,7 @@ def settle(
         size(book, book_rules, s, True)
 
 
-@njit(cache=True)
+@compiled
 def take_intent(standing: Standing, max_leverage: float, rows: IntentRows, n: int, out: PodOutput) -> None:
     """Makes an intent its schedule's standing target, after layer 1: |strength| <= the pod's max_leverage."""
     symbol, schedule, value = rows.symbol[n], rows.schedule[n], rows.value[n]
@@ -185,7 +185,7 @@ def take_intent(standing: Standing, max_leverage: float, rows: IntentRows, n: in
         standing.obeyed_confidence[symbol, schedule] = rows.confidence[n]
 
 
-@njit(cache=True)
+@compiled
 def run_block(
     book: Book,
     book_rules: BookRules,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from operators.compiled import compiled
 from operators.conversion import BASE_CURRENCY, NO_CONVERSION
 from operators.frames import Bool, Float64, Int64
 
@@ -63,7 +63,7 @@ def new_book(symbols: int) -> Book:
     )
 
 
-@njit(cache=True)
+@compiled
 def roll_day(book: Book, cycle: int) -> tuple[bool, float]:
     """Starts a new UTC day on its first cycle; (True, simple return) when that completes a day before it.
 
@@ -82,7 +82,7 @@ def roll_day(book: Book, cycle: int) -> tuple[bool, float]:
     return True, now / before - 1.0 if before > 0.0 else 0.0
 
 
-@njit(cache=True)
+@compiled
 def unit_cost(book: Book, rules: BookRules, symbol: int, price: float) -> float:
     """Notional of one unit at ``price`` in the portfolio's base currency; NaN when price or conversion is unknown."""
     quote = rules.conversion[symbol]
@@ -91,7 +91,7 @@ def unit_cost(book: Book, rules: BookRules, symbol: int, price: float) -> float:
     return np.nan if quote == NO_CONVERSION else float(price * rules.multiplier[symbol] * book.last[quote])
 
 
-@njit(cache=True)
+@compiled
 def fill_due(book: Book, rules: BookRules, opened: Float64, closed: Float64, fresh: Bool) -> None:
     """Fills what is due at the open of this cycle's fresh bars; costs are taken from cash."""
     for s in range(len(fresh)):
@@ -104,7 +104,7 @@ def fill_due(book: Book, rules: BookRules, opened: Float64, closed: Float64, fre
             book.due[s] = False
 
 
-@njit(cache=True)
+@compiled
 def mark(book: Book, rules: BookRules, closed: Float64, fresh: Bool) -> None:
     """Marks the book to this cycle's closes."""
     for s in range(len(fresh)):
@@ -117,7 +117,7 @@ def mark(book: Book, rules: BookRules, closed: Float64, fresh: Bool) -> None:
     book.scalars[EQUITY] = equity
 
 
-@njit(cache=True)
+@compiled
 def size(book: Book, rules: BookRules, symbol: int, changed: bool) -> None:
     """Computes ``wanted`` anew when the target changed or drifted out of the band; a moving price alone is no order."""
     value = unit_cost(book, rules, symbol, book.last[symbol])

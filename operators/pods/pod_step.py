@@ -36,6 +36,7 @@ from operators.side.inbox import SideInbox, side_partitions
 
 POD_SNAPSHOT = 1
 _Table = TypeVar("_Table", TargetChanges, Clips)
+_Column = TypeVar("_Column", Int64, Float64)
 
 
 class PodStep:
@@ -61,6 +62,7 @@ class PodStep:
         self._standing = _new_standing(len(symbols), count)
         horizons = sorted({s.horizon for s in self._schedules})
         self._horizon = np.array([horizons.index(s.horizon) for s in self._schedules], np.int64)
+        self._untouched: Bool = np.zeros(len(symbols), np.bool_)
         self._trades: Bool = np.zeros((len(symbols), count), np.bool_)
         for row, schedule in enumerate(self._schedules):
             self._trades[:, row] = np.isin(symbols, schedule.symbols)
@@ -99,45 +101,49 @@ class PodStep:
         messages = self._inbox.take(to_cycle)
         prices = self._prices.take(to_cycle, np.array(sorted({c for c, _ in messages}), np.int64))
         intents = self._intents.take(to_cycle)
-        events = sorted((e for e in self._events if e.cycle <= to_cycle), key=lambda e: (e.cycle, e.schedule, e.symbol))
-        self._events = [e for e in self._events if e.cycle > to_cycle]
-        # A command takes effect before its cycle: the block is cut there.
-        cuts = sorted({int(np.searchsorted(prices.cycles, c)) for c, _ in messages} | {0, len(prices.cycles)})
+        rows = self._rows(intents, prices.cycles)
         outputs: list[tuple[PodOutput, Int64]] = []
-        if len(prices.cycles) == 0:
-            outputs.append((pod_output(0, 0, 0), prices.cycles))
-        for first, last in pairwise(cuts):
-            now = int(prices.cycles[first])
-            touched = self._obey([m for c, m in messages if c == now], now)
-            outputs.append((self._run_rows(prices, first, last, intents, touched), prices.cycles[first:last]))
+        if not messages or len(prices.cycles) == 0:
+            outputs.append((self._run_rows(prices, 0, len(prices.cycles), rows, self._untouched), prices.cycles))
+        else:
+            # A command takes effect before its cycle: the block is cut there.
+            cuts = sorted({int(np.searchsorted(prices.cycles, c)) for c, _ in messages} | {0, len(prices.cycles)})
+            for first, last in pairwise(cuts):
+                now = int(prices.cycles[first])
+                touched = self._obey([m for c, m in messages if c == now], now)
+                outputs.append((self._run_rows(prices, first, last, rows, touched), prices.cycles[first:last]))
         self._frames += 1
-        return self._frame(after, to_cycle, prices, intents, events, outputs)
+        weight = np.round(rows.value * rows.scale * rows.confidence, 9)
+        return self._frame(after, to_cycle, prices, intents, weight, outputs)
 
-    def _run_rows(self, prices: PriceBlock, first: int, last: int, intents: Intents, touched: Bool) -> PodOutput:
-        cycles = prices.cycles[first:last]
-        begin = int(np.searchsorted(intents.cycle, cycles[0]))
-        end = int(np.searchsorted(intents.cycle, cycles[-1], side="right"))
+    def _rows(self, intents: Intents, cycles: Int64) -> IntentRows:
+        """The intents of a block as the kernel takes them, by row of the block."""
+        place = np.searchsorted(self._pod.symbols, intents.symbol)
+        schedule = self._schedule_row[intents.schedule]
         by_notional = np.isnan(intents.strength)
-        rows = IntentRows(
-            row=np.searchsorted(cycles, intents.cycle[begin:end]),
-            symbol=np.searchsorted(self._pod.symbols, intents.symbol[begin:end]).astype(np.int32),
-            schedule=self._schedule_row[intents.schedule[begin:end]],
-            value=np.where(by_notional, intents.notional / self._reference, intents.strength)[begin:end],
-            scale=self._scale(intents)[begin:end],
-            confidence=intents.confidence[begin:end],
+        return IntentRows(
+            row=np.searchsorted(cycles, intents.cycle),
+            symbol=place.astype(np.int32),
+            schedule=schedule,
+            value=np.where(by_notional, intents.notional / self._reference, intents.strength),
+            # A notional is a weight already, a strength asks for its schedule's share.
+            scale=np.where(by_notional, 1.0, self._share[schedule] * self._asset_weight[place]),
+            confidence=intents.confidence,
         )
-        out = pod_output(len(cycles), len(touched), end - begin)
+
+    def _run_rows(self, prices: PriceBlock, first: int, last: int, rows: IntentRows, touched: Bool) -> PodOutput:
+        begin, end = np.searchsorted(rows.row, (first, last)).tolist()
+        if first > 0 or end < len(rows.row):
+            cut = slice(begin, end)
+            columns = {name: column[cut] for name, column in rows._asdict().items()}
+            rows = IntentRows(**columns)._replace(row=rows.row[cut] - first)
+        out = pod_output(last - first, len(touched), end - begin)
         run_block(
-            self._book, self._book_rules, self._standing, self._horizon, self._pod.max_leverage, cycles,
-            prices.open[first:last], prices.close[first:last], prices.fresh[first:last], rows, touched, out,
+            self._book, self._book_rules, self._standing, self._horizon, self._pod.max_leverage,
+            prices.cycles[first:last], prices.open[first:last], prices.close[first:last], prices.fresh[first:last],
+            rows, touched, out,
         )  # fmt: skip
         return out
-
-    def _scale(self, intents: Intents) -> Float64:
-        """[n] pod weight of a value of 1: a notional is a weight already, a strength asks for its schedule's share."""
-        place = np.searchsorted(self._pod.symbols, intents.symbol)
-        share = self._share[self._schedule_row[intents.schedule]] * self._asset_weight[place]
-        return np.where(np.isnan(intents.strength), 1.0, share)
 
     # ------------------------------------------------------------ commands
     def _obey(self, messages: list[SideMessage], cycle: int) -> Bool:
@@ -190,13 +196,12 @@ class PodStep:
         to_cycle: int,
         prices: PriceBlock,
         intents: Intents,
-        events: list[StrategyEvent],
+        weight: Float64,
         outputs: list[tuple[PodOutput, Int64]],
     ) -> PodFrame:
         changes = [_changes(out, cycles, self._pod.symbols) for out, cycles in outputs]
         clips = [_clips(out, cycles, self._pod.symbols, self._pod.index) for out, cycles in outputs]
         days = [(cycles[out.day_row[: out.counts[2]]], out.day_return[: out.counts[2]]) for out, cycles in outputs]
-        value = np.where(np.isnan(intents.strength), intents.notional / self._reference, intents.strength)
         return PodFrame(
             pod=self._pod.index,
             counter=self._frames,
@@ -205,13 +210,20 @@ class PodStep:
             changes=_joined(TargetChanges, changes),
             clips=_joined(Clips, clips),
             intents=intents,
-            intent_weight=np.round(value * self._scale(intents) * intents.confidence, 9),
-            events=events,
+            intent_weight=weight,
+            events=self._due_events(to_cycle),
             book_cycle=prices.cycles,
-            book_equity=np.concatenate([np.empty(0), *(out.equity for out, _ in outputs)]),
-            daily_cycle=np.concatenate([np.empty(0, np.int64), *(c for c, _ in days)]),
-            daily_return=np.concatenate([np.empty(0), *(r for _, r in days)]),
+            book_equity=_end_to_end([out.equity for out, _ in outputs]),
+            daily_cycle=_end_to_end([c for c, _ in days]),
+            daily_return=_end_to_end([r for _, r in days]),
         )
+
+    def _due_events(self, to_cycle: int) -> list[StrategyEvent]:
+        if not self._events:
+            return []
+        due = [e for e in self._events if e.cycle <= to_cycle]
+        self._events = [e for e in self._events if e.cycle > to_cycle]
+        return sorted(due, key=lambda e: (e.cycle, e.schedule, e.symbol))
 
     # ------------------------------------------------------------ state
     def snapshot(self) -> dict[str, Any]:
@@ -282,6 +294,10 @@ def _clips(out: PodOutput, cycles: Int64, symbols: np.ndarray, pod: int) -> Clip
         cycles[out.clip_row[:n]], np.full(n, pod, np.int32), symbols[out.clip_symbol[:n]], out.clip_reason[:n],
         out.clip_before[:n], out.clip_after[:n], np.zeros(n, np.bool_),
     )  # fmt: skip
+
+
+def _end_to_end(parts: list[_Column]) -> _Column:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _joined(kind: type[_Table], parts: list[_Table]) -> _Table:

@@ -38,6 +38,7 @@ class PortfolioControl:
         self._switches = KillSwitches()
         self._cells = _cells(plan, portfolio)
         self._places = {plan.symbols[s]: n for n, s in enumerate(own.symbols.tolist())}
+        self._internal = own.configuration.execution.mode == "internal_paper"
         self._ordered = _STATES[own.configuration.guards.initial_state]
         self._report = ControlReport()
 
@@ -88,8 +89,11 @@ class PortfolioControl:
             ledger.frozen[pod, place] = modes == {"freeze"}
         kills_all = command.command == "kill" and command.target.scope in ("global", "portfolio")
         takes_back = ledger.stopped | (kills_all or ledger.state[TRADING] == HALTED)
-        for place in np.flatnonzero((ledger.pending != 0) & takes_back).tolist():
-            ledger.pending[place] = 0
+        for place in np.flatnonzero((ledger.pending != 0) & takes_back & ~ledger.cancelling).tolist():
+            if self._internal:
+                ledger.pending[place] = 0
+            else:
+                ledger.cancelling[place] = True
             ledger.dirty[place] = True
             self._report.cancelled.append(place)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 
 from operators.frames import Clips
 from operators.plan import Plan
-from operators.portfolio.cycle import CANCELS, CLIPS, FILLS, ORDERS, TARGETS
+from operators.portfolio.cycle_output import CANCELS, CLIPS, FILLS, ORDERS, TARGETS
+from operators.portfolio.fill_columns import joined
 from operators.portfolio.intent_columns import IntentColumns
 from operators.portfolio.ledger import CASH, EQUITY, GROSS, NET
-from operators.portfolio.order_writer import OrderWriter
-from operators.portfolio.run_columns import RunColumns
+from operators.portfolio.order_writer import OpenOrder, OrderWriter
+from operators.portfolio.run_columns import FillRows, RunColumns
 from schemas.canonical import IdPrefix, sha256_hex
 from schemas.decision import (
     GENESIS,
@@ -29,6 +31,8 @@ from schemas.reasons import Reason
 
 _ENCODE = msgspec.json.Encoder().encode
 _TRADING_STATES = ("ACTIVE", "REDUCING", "HALTED")
+#: Stands for the order where pods trade among each other.
+_AMONG_PODS: list[OpenOrder] = [("", 0, 0.0)]
 _REASONS = {int(r): r.name for r in Reason}
 
 
@@ -50,12 +54,14 @@ class Cycle:
     #: places of symbols whose open orders are taken back
     cancelled: list[int]
     capital: dict[str, Any] | None
+    #: what a venue filled
+    executions: FillTable | None = None
 
     def is_busy(self) -> bool:
         """True when something happened, whatever the run did."""
         return bool(
             self.first_intent < self.last_intent or self.pod_clips is not None or self.events or self.commands
-            or self.transitions or self.cancelled or self.capital
+            or self.transitions or self.cancelled or self.capital or self.executions
         )  # fmt: skip
 
 
@@ -66,7 +72,6 @@ class DecisionWriter:
         own = plan.portfolios[portfolio]
         self._plan = plan
         self._id = own.id
-        self._names = [plan.symbols[s] for s in own.symbols.tolist()]
         self._pods = [plan.pods[p].id for p in own.pods]
         self._first_pod = own.pods[0]
         self._ids = IdPrefix(plan.config_hash.encode(), own.id.encode())
@@ -83,7 +88,7 @@ class DecisionWriter:
         cancels, cancel_values = self.orders.cancel(
             cycle.cancelled, run.cancels[first:last], cycle.cycle, decision_id, self.sequence
         )
-        fills = self._fills(run, *run.bounds(row, FILLS))
+        fills = joined(cycle.executions, self._fills(run, *run.bounds(row, FILLS)))
         first, last = run.bounds(row, ORDERS)
         orders, values = self.orders.write(run.orders, first, last, cycle.cycle, decision_id, self.sequence)
         scalars = run.scalars[row]
@@ -106,7 +111,7 @@ class DecisionWriter:
                 intents=_intents(cycle, run.fraction, scalars[EQUITY]),
                 net_exposure=scalars[NET],
                 orders=orders,
-                pods=PodTable(equity=cycle.pod_equity, fraction=run.fraction, pod=self._pods),
+                pods=self._pod_table(cycle, run, row),
                 portfolio=self._id,
                 previous=self.previous,
                 sequence=self.sequence,
@@ -120,6 +125,17 @@ class DecisionWriter:
         return body, self.previous, cancel_values + values
 
     # ------------------------------------------------------------ tables
+    def _pod_table(self, cycle: Cycle, run: RunColumns, row: int) -> PodTable:
+        realised, unrealised, fees = run.profit[row]
+        return PodTable(
+            equity=cycle.pod_equity,
+            fees=fees,
+            fraction=run.fraction,
+            pod=self._pods,
+            realised=realised,
+            unrealised=unrealised,
+        )
+
     def _targets(self, run: RunColumns, first: int, last: int) -> TargetTable | None:
         if first == last:
             return None
@@ -129,8 +145,8 @@ class DecisionWriter:
             fraction=rows.fraction[first:last],
             gross=rows.gross[first:last],
             net=rows.net[first:last],
-            pod=[self._pods[p] for p in rows.pod[first:last]],
-            symbol=[self._names[s] for s in rows.symbol[first:last]],
+            pod=rows.pod[first:last],
+            symbol=rows.symbol[first:last],
             units=rows.units[first:last],
             weight=rows.weight[first:last],
         )
@@ -151,35 +167,49 @@ class DecisionWriter:
         table["before"] += rows.before[first:last]
         table["pod"] += [""] * (last - first)
         table["reason"] += rows.reason[first:last]
-        table["symbol"] += [self._names[s] for s in rows.symbol[first:last]]
+        table["symbol"] += rows.symbol[first:last]
         table["unit"] += rows.unit[first:last]
         return ClipTable(**table)
 
     def _fills(self, run: RunColumns, first: int, last: int) -> FillTable | None:
         if first == last:
             return None
-        rows = run.fills
-        ids: list[str] = []
-        fees: list[float] = []
-        pods: list[list[str]] = []
-        prices: list[float] = []
-        quantities: list[float] = []
-        shares: list[list[float]] = []
-        symbols: list[str] = []
-        for n in range(first, last):
-            place, lots = rows.symbol[n], rows.lots[n]
-            takers = [pod for pod, part in zip(self._pods, rows.parts[n], strict=True) if part != 0.0]
-            taken = [s for s in rows.shares[n] if s != 0.0]
-            for order in self.orders.open.pop(place):
-                ids.append(order.client_order_id)
-                fees.append(rows.fee[n] * order.lots / lots)
-                pods.append(takers)
-                prices.append(rows.price[n])
-                quantities.append(order.quantity)
-                shares.append(taken)
-                symbols.append(self._names[place])
+        rows, own = run.fills, slice(first, last)
+        filled = [
+            self.orders.open.pop(place) if lots else _AMONG_PODS
+            for place, lots in zip(rows.place[own], rows.lots[own], strict=True)
+        ]
+        if any(len(orders) != 1 for orders in filled):
+            return self._parted_fills(rows, first, filled)
         return FillTable(
-            client_order_id=ids, fee=fees, pods=pods, price=prices, quantity=quantities, shares=shares, symbol=symbols
+            client_order_id=[orders[0][0] for orders in filled],
+            execution_id=[""] * len(filled),
+            fee=rows.fee[own],
+            pods=rows.pods[own],
+            price=rows.price[own],
+            quantity=rows.quantity[own],
+            shares=rows.shares[own],
+            symbol=rows.symbol[own],
+        )
+
+    @staticmethod
+    def _parted_fills(rows: FillRows, first: int, filled: list[list[OpenOrder]]) -> FillTable:
+        """Fills of which some are of several orders: each order has its part of the fee."""
+        orders = [order for opened in filled for order in opened]
+        at = [row for row, opened in enumerate(filled, first) for _ in opened]
+        pick = itemgetter(*at)
+        return FillTable(
+            client_order_id=[order[0] for order in orders],
+            execution_id=[""] * len(orders),
+            fee=[
+                rows.whole_fee[row] * order[1] / rows.lots[row] if rows.lots[row] else 0.0
+                for row, order in zip(at, orders, strict=True)
+            ],
+            pods=list(pick(rows.pods)),
+            price=list(pick(rows.price)),
+            quantity=[order[2] for order in orders],
+            shares=list(pick(rows.shares)),
+            symbol=list(pick(rows.symbol)),
         )
 
     # ------------------------------------------------------------ state

@@ -11,7 +11,7 @@ from operators.frames import Clips, Float64, Int64, Intents, PodFrame
 from operators.intents import no_intents
 from operators.intents import take as take_intents
 from operators.plan import Plan, PortfolioPlan
-from operators.portfolio.cycle import Changes
+from operators.portfolio.cycle_output import Changes
 from operators.portfolio.decision import Cycle
 from operators.portfolio.intent_columns import IntentColumns, IntentNames
 from operators.portfolio.run_columns import ChangeNotes
@@ -178,6 +178,13 @@ def split_pod_frame(frame: PodFrame, to_cycle: int) -> tuple[PodFrame | None, Po
             )
         )
     return halves[0], halves[1]
+
+
+def first_cycle(frame: PodFrame) -> int | None:
+    """The first cycle in which the pod reports anything but its book."""
+    tables = (frame.changes.cycle, frame.clips.cycle, frame.intents.cycle, frame.daily_cycle)
+    firsts = [int(t[0]) for t in tables if len(t)] + [e.cycle for e in frame.events]
+    return min(firsts, default=None)
 
 
 def _cycle_columns(frame: PodFrame) -> dict[str, Int64]:

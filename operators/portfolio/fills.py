@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from operators.compiled import compiled
 from operators.frames import Float64
 from operators.portfolio.ledger import CASH, Ledger, Rules, conversion_rate, units_of
+from operators.portfolio.profit import book_profit, share_fee
 
 
-@njit(cache=True)
+@compiled
 def attribute(ledger: Ledger, symbol: int, quantity: float, part: Float64) -> None:
     """Splits a signed fill among the pods, pro rata to each pod's own delta (target - attributed position).
 
@@ -42,7 +43,7 @@ def attribute(ledger: Ledger, symbol: int, quantity: float, part: Float64) -> No
     _settle_rest(ledger, symbol, quantity - total, part)
 
 
-@njit(cache=True)
+@compiled
 def _by_position(ledger: Ledger, symbol: int, quantity: float, part: Float64) -> None:
     """A fill that no pod asked for goes to those who hold the symbol, or to all alike."""
     pods = len(part)
@@ -56,7 +57,7 @@ def _by_position(ledger: Ledger, symbol: int, quantity: float, part: Float64) ->
     _settle_rest(ledger, symbol, quantity - total, part)
 
 
-@njit(cache=True)
+@compiled
 def _settle_rest(ledger: Ledger, symbol: int, rest: float, part: Float64) -> None:
     """Rounding that is left over goes to the largest part."""
     largest = 0
@@ -66,7 +67,7 @@ def _settle_rest(ledger: Ledger, symbol: int, rest: float, part: Float64) -> Non
     part[largest] += rest
 
 
-@njit(cache=True)
+@compiled
 def finish_exits(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -> None:
     """What rounding to the lot leaves of pods that go to zero passes to those that stay: an exit ends flat."""
     left = 0.0
@@ -84,10 +85,14 @@ def finish_exits(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -> No
             part[p] += left * abs(ledger.units[p, symbol]) / wanted
 
 
-@njit(cache=True)
-def settle_attribution(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -> None:
-    """Adds the parts of a fill; what is less than a millionth of a lot is nothing, unless the position keeps it."""
+@compiled
+def settle_attribution(ledger: Ledger, rules: Rules, symbol: int, price: float, part: Float64) -> None:
+    """Adds the parts of a fill at ``price``; what is less than a millionth of a lot is nothing, unless the position
+    keeps it."""
+    value = price * rules.multiplier[symbol] * conversion_rate(ledger, rules, symbol)
     for p in range(len(part)):
+        if part[p] != 0.0:
+            book_profit(ledger, p, symbol, part[p], value)
         ledger.attributed[p, symbol] += part[p]
     if ledger.position[symbol] == 0:
         flat = True
@@ -98,30 +103,43 @@ def settle_attribution(ledger: Ledger, rules: Rules, symbol: int, part: Float64)
                 ledger.attributed[p, symbol] = 0.0
 
 
-@njit(cache=True)
+@compiled
 def fill_price(opened: float, closed: float, lots: int, slippage: float) -> float:
     """Paper fills take the bar's open (its close where there is none), made worse by the slippage."""
     price = opened if opened > 0.0 else closed
     return price * (1.0 + slippage) if lots > 0 else price * (1.0 - slippage)
 
 
-@njit(cache=True)
+@compiled
 def book_fill(ledger: Ledger, rules: Rules, symbol: int, lots: int, price: float, part: Float64) -> float:
-    """Books a fill of ``lots`` at ``price``; returns the fee in base currency."""
+    """Books a fill of ``lots`` at ``price`` with the instrument's fee; returns the fee in base currency."""
     quantity = units_of(lots, rules.lot[symbol])
-    notional = quantity * price * rules.multiplier[symbol] * conversion_rate(ledger, rules, symbol)
-    fee = float(abs(notional) * rules.fee[symbol])
+    fee = abs(quantity) * price * rules.multiplier[symbol] * rules.fee[symbol]
+    return book_execution(ledger, rules, symbol, lots, price, fee, part)
+
+
+@compiled
+def book_execution(
+    ledger: Ledger, rules: Rules, symbol: int, lots: int, price: float, own_fee: float, part: Float64
+) -> float:
+    """Books a fill of ``lots`` at ``price`` with a fee in the instrument's currency; returns it in base currency."""
+    quantity = units_of(lots, rules.lot[symbol])
+    rate = conversion_rate(ledger, rules, symbol)
+    notional = quantity * price * rules.multiplier[symbol] * rate
+    fee = float(own_fee * rate)
     attribute(ledger, symbol, quantity, part)
     finish_exits(ledger, rules, symbol, part)
     ledger.scalars[CASH] -= notional + fee
     ledger.position[symbol] += lots
-    settle_attribution(ledger, rules, symbol, part)
+    share_fee(ledger, symbol, fee, quantity, part)
+    settle_attribution(ledger, rules, symbol, price, part)
     return fee
 
 
-@njit(cache=True)
-def cross_internally(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -> None:
-    """Pods whose deltas cancel trade with each other when no order is needed: nobody keeps what it no longer wants."""
+@compiled
+def cross_internally(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -> bool:
+    """Pods whose deltas cancel trade with each other at the last price when no order is needed: nobody keeps what it no
+    longer wants. ``part`` [P] receives each pod's units; False when there is nothing to cross."""
     bought = 0.0
     sold = 0.0
     for p in range(len(part)):
@@ -130,15 +148,16 @@ def cross_internally(ledger: Ledger, rules: Rules, symbol: int, part: Float64) -
         sold += max(-delta, 0.0)
     crossed = min(bought, sold)
     if crossed <= 1e-6 * rules.lot[symbol]:
-        return
+        return False
     for p in range(len(part)):
         delta = ledger.units[p, symbol] - ledger.attributed[p, symbol]
         part[p] = delta * (crossed / bought if delta > 0.0 else crossed / sold)
     finish_exits(ledger, rules, symbol, part)
-    settle_attribution(ledger, rules, symbol, part)
+    settle_attribution(ledger, rules, symbol, ledger.last[symbol], part)
+    return True
 
 
-@njit(cache=True)
+@compiled
 def share_order(ledger: Ledger, symbol: int, lots: int, share: Float64) -> None:
     """Each pod's share of an order: its own delta on the order's side, rounded to 1e-9; -1 for a pod without one."""
     total = 0.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from operators.compiled import compiled
 from operators.conversion import BASE_CURRENCY, NO_CONVERSION, conversion_places
 from operators.frames import BEGINNING, Bool, Float64, Int32, Int64
 from schemas.configuration.base import seconds_to_nanoseconds
@@ -38,6 +38,11 @@ class Ledger(NamedTuple):
         unsized: [P, S] True where a target came before the price or conversion that turns it into units.
         told_reason, told_target: [S] the last cut that was journalled and what it was a cut of, so that a standing one
             is not repeated.
+        cost: [P, S] average cost of what a pod holds, base currency a unit; realised, fees: [P, S] profit and fees
+            so far, in base currency.
+        cancelling: [S] True while open orders are being taken back at a venue.
+        reducing: [S] True where only reductions pass: positions do not reconcile, or an operator said so.
+        retry_at: [S] event time before which nothing new is sent: a venue has just refused an order.
         scalars: [4] cash, equity, gross and net exposure in base currency; state: [1] trading state.
     """
 
@@ -57,6 +62,12 @@ class Ledger(NamedTuple):
     unsized: Bool
     told_reason: Int32
     told_target: Float64
+    cost: Float64
+    realised: Float64
+    fees: Float64
+    cancelling: Bool
+    reducing: Bool
+    retry_at: Int64
     scalars: Float64
     state: Int64
 
@@ -70,6 +81,7 @@ class Rules(NamedTuple):
         slippage: of paper fills, as a fraction of the price.
         band: rebalance band. max_leverage: layer 3. max_position: units. max_notional: base currency.
         max_gross: gross exposure over equity. max_age: ns that a price may be old.
+        internal: the portfolio step fills its own orders; otherwise a venue does, and takes them back.
     """
 
     lot: Float64
@@ -86,6 +98,7 @@ class Rules(NamedTuple):
     max_notional: float
     max_gross: float
     max_age: int
+    internal: bool
 
 
 def new_ledger(pods: int, symbols: int, cash: float, state: int) -> Ledger:
@@ -107,6 +120,12 @@ def new_ledger(pods: int, symbols: int, cash: float, state: int) -> Ledger:
         unsized=np.zeros((pods, symbols), np.bool_),
         told_reason=np.zeros(symbols, np.int32),
         told_target=np.zeros(symbols),
+        cost=np.zeros((pods, symbols)),
+        realised=np.zeros((pods, symbols)),
+        fees=np.zeros((pods, symbols)),
+        cancelling=np.zeros(symbols, np.bool_),
+        reducing=np.zeros(symbols, np.bool_),
+        retry_at=np.full(symbols, BEGINNING, np.int64),
         scalars=np.array([cash, cash, 0.0, 0.0]),
         state=np.array([state], np.int64),
     )
@@ -133,17 +152,18 @@ def portfolio_rules(plan: Plan, portfolio: int) -> Rules:
         min_notional=column("min_notional"),
         shortable=column("shortable") > 0,
         conversion=conversion_places(plan, configuration, symbols),
-        slippage=configuration.execution.slippage_bps * 1e-4,
+        slippage=getattr(configuration.execution, "slippage_bps", 0.0) * 1e-4,
         band=configuration.rebalance_band,
         max_leverage=configuration.max_gross_leverage,
         max_position=limit(guards.max_position),
         max_notional=limit(guards.max_symbol_notional),
         max_gross=guards.max_gross_exposure,
         max_age=2**62 if age is None else seconds_to_nanoseconds(age),
+        internal=configuration.execution.mode == "internal_paper",
     )
 
 
-@njit(cache=True)
+@compiled
 def units_of(lots: int, lot: float) -> float:
     """Lots in units, without the noise that 3 x 0.1 would have."""
     if lot == 1.0:
@@ -154,7 +174,7 @@ def units_of(lots: int, lot: float) -> float:
     return lots * lot
 
 
-@njit(cache=True)
+@compiled
 def conversion_rate(ledger: Ledger, rules: Rules, symbol: int) -> float:
     """Base currency for one unit of the symbol's currency; NaN when it is unknown."""
     quote = rules.conversion[symbol]
@@ -163,13 +183,13 @@ def conversion_rate(ledger: Ledger, rules: Rules, symbol: int) -> float:
     return np.nan if quote == NO_CONVERSION else float(ledger.last[quote])
 
 
-@njit(cache=True)
+@compiled
 def unit_value(ledger: Ledger, rules: Rules, symbol: int) -> float:
     """Notional of one unit in base currency at the last price; NaN when it is unknown."""
     return float(ledger.last[symbol] * rules.multiplier[symbol] * conversion_rate(ledger, rules, symbol))
 
 
-@njit(cache=True)
+@compiled
 def mark_to_market(ledger: Ledger, rules: Rules, cycle: int, closed: Float64, fresh: Bool, degraded: Bool) -> None:
     """Takes this cycle's prices; computes equity and exposure. A position without a price keeps its last value."""
     last, fresh_at, was_degraded, position = ledger.last, ledger.fresh_at, ledger.degraded, ledger.position

@@ -17,12 +17,15 @@ from operators.contiguity import SnapshotError
 from operators.frames import BEGINNING, GroupFrame, Int64, OutputBlock, PodFrame, SideFrame, SideMessage
 from operators.plan import Plan
 from operators.portfolio.commands import PortfolioControl
-from operators.portfolio.cycle import CLIPS, FILLS, Prices, cycle_output, run_cycles
+from operators.portfolio.cycle import run_cycles
+from operators.portfolio.cycle_output import CLIPS, FILLS, Prices, cycle_output
 from operators.portfolio.decision import DecisionWriter
-from operators.portfolio.evidence import Evidence, split_pod_frame
+from operators.portfolio.evidence import Evidence, first_cycle, split_pod_frame
+from operators.portfolio.executions import ExecutionBook
 from operators.portfolio.intent_columns import IntentNames
 from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, Ledger, new_ledger, portfolio_rules
-from operators.portfolio.run_columns import RunColumns, run_columns
+from operators.portfolio.run_columns import RunColumns, RunTables
+from operators.portfolio.venue_turn import VenueTurn
 from operators.side.inbox import SideInbox, side_partitions
 from schemas.canonical import canonical_value
 from schemas.reasons import Reason
@@ -54,11 +57,13 @@ class PortfolioStep:
         self._cycle = BEGINNING
         self._start: int | None = None
         self._frames = 0
+        mode = own.configuration.execution.mode
+        sides = ("control", "fills") if mode == "live" else ("control",)
         self._barrier = Barrier(
             (
                 *(f"group-{g}" for g in own.groups),
                 *(f"pod-{p}" for p in own.pods),
-                *side_partitions(plan, ("control",)),
+                *side_partitions(plan, sides),
             )
         )
         self._prices = PriceJoin(plan, own.symbols, own.groups)
@@ -70,17 +75,24 @@ class PortfolioStep:
         self._ledger = new_ledger(pods, symbols, own.configuration.initial_equity, state)
         self._control = PortfolioControl(plan, portfolio)
         self._writer = DecisionWriter(plan, portfolio)
+        self._tables = RunTables(plan, portfolio, self._rules, self._writer.orders.lines)
         self._names = IntentNames(plan, own.pods[0])
         self._pod_equity = np.ones(pods)
         self._heartbeat = own.configuration.heartbeat_cycles * plan.cycle_ns
         self._offset_high = False
         self._out = cycle_output(pods, symbols)
-        self._part = np.zeros(pods)
+        self._turn = VenueTurn(plan, portfolio) if mode == "paper_venue" else None
+        self._executions = None if mode == "internal_paper" else ExecutionBook(plan, portfolio, self._writer.orders)
+        self._unanswered: list[int] = []
 
     # ------------------------------------------------------------ step
     def step(self, frame: GroupFrame | PodFrame | SideFrame) -> OutputBlock | None:
         """Takes a frame of an upstream key; answers when the barrier moves."""
-        if isinstance(frame, SideFrame):
+        if isinstance(frame, SideFrame) and frame.topic == "fills" and self._turn is not None:
+            if frame.partition == self._turn.partition:
+                self._turn.arrive(frame)
+                self._inbox.add(frame)
+        elif isinstance(frame, SideFrame):
             self._inbox.add(frame)
             closed_to = max(self._inbox.closed_to(frame), BEGINNING)
             self._barrier.arrive(f"{frame.topic}-{frame.partition}", frame.counter, closed_to)
@@ -90,23 +102,42 @@ class PortfolioStep:
         else:
             self._prices.add(frame)
             self._barrier.arrive(f"group-{frame.group}", frame.counter, frame.to_cycle)
-        frontier = self._barrier.frontier()
-        return self._run(frontier) if frontier > self._cycle else None
+        written, first_sequence, before = _Written(), self._writer.sequence + 1, self._cycle
+        while (frontier := self._frontier()) > self._cycle:
+            self._run(frontier, written)
+        return self._output(written, first_sequence) if self._cycle > before else None
 
-    def _run(self, to_cycle: int) -> OutputBlock:
+    def _frontier(self) -> int:
+        """How far the step may go now: to the barrier, or with a paper venue to the next cycle that is its turn."""
+        frontier = self._barrier.frontier()
+        if self._turn is None or frontier <= self._cycle:
+            return frontier
+        if self._turn.is_venues:
+            return self._cycle
+        waiting = [first_cycle(frames[0]) for frames in self._waiting.values() if frames]
+        starts = [self._prices.first_cycle(), self._inbox.first_cycle(), *waiting]
+        if self._heartbeat and self._start is not None:
+            starts.append((self._cycle // self._heartbeat + 1) * self._heartbeat)
+        row = min((c for c in starts if c is not None), default=frontier)
+        return min(frontier, max(row, self._cycle + self._plan.cycle_ns))
+
+    def _run(self, to_cycle: int, written: _Written) -> None:
         after, self._cycle = self._cycle, to_cycle
         messages = self._inbox.take(to_cycle)
+        if self._turn is not None:
+            # What a venue says unasked may be due in a cycle that is over.
+            messages = [(max(c, after + self._plan.cycle_ns), m) for c, m in messages]
         evidence = Evidence(self._plan, self._own, self._names, self._due_frames(to_cycle))
         prices = self._prices.take(to_cycle, self._extra_cycles(after, to_cycle, messages, evidence))
-        written = _Written()
-        first_sequence = self._writer.sequence + 1
         if len(prices.cycles):
             self._run_block(prices, messages, evidence, written)
+
+    def _output(self, written: _Written, first_sequence: int) -> OutputBlock:
         self._frames += 1
         return OutputBlock(
             portfolio=self._own.id,
             counter=self._frames,
-            to_cycle=to_cycle,
+            to_cycle=self._cycle,
             first_sequence=first_sequence,
             cycles=written.cycles,
             bodies=written.bodies,
@@ -156,13 +187,19 @@ class PortfolioStep:
             now = cycles[row]
             due = [m for c, m in messages if c == now] if messages else []
             if due:
-                self._control.apply(due, now, self._ledger, self._capital)
+                self._control.apply([m for m in due if m.topic == "control"], now, self._ledger, self._capital)
+            if self._executions is not None:
+                for message in due:
+                    if message.topic == "fills":
+                        self._executions.apply(message, now, self._ledger, self._rules)
+                self._unanswered = self._executions.expire_unanswered(now, self._ledger)
             capital = self._rebalance(now, evidence) if now >= self._capital_due(now, evidence) else None
-            first, limit = row, self._next_break(row, cycles, breaks)
+            # What a venue answers depends on each cycle, so these go one by one.
+            first, limit = row, self._next_break(row, cycles, breaks) if self._executions is None else row + 1
             row, at = run_cycles(
-                self._ledger, self._rules, block, changes, first, limit, at, capital is not None, self._out, self._part
+                self._ledger, self._rules, block, changes, first, limit, at, capital is not None, self._out
             )
-            run = run_columns(self._out, row - first, self._ledger, self._rules, notes)
+            run = self._tables.columns(self._out, row - first, self._ledger, notes)
             self._conclude(first, cycles[first:row], run, prices, evidence, capital, reported, written)
         for pod in range(len(self._own.pods)):
             self._capital.note_days(pod, evidence.take_returns(pod, None))
@@ -209,7 +246,7 @@ class PortfolioStep:
             ends = run.ends[row]
             acted, before = ends != before, ends
             heartbeat = self._heartbeat > 0 and now % self._heartbeat == 0
-            if not (acted or heartbeat or now in reported or (row == 0 and capital)):
+            if not (acted or heartbeat or now in reported or (row == 0 and capital) or self._executions is not None):
                 continue
             cycle = evidence.cycle(now, self._inputs(first + row, prices))
             if row == 0:
@@ -220,11 +257,18 @@ class PortfolioStep:
                     cycle.cancelled = report.cancelled
                 if capital is not None:
                     cycle.capital = canonical_value(capital)
+                if self._executions is not None:
+                    cycle.executions, told = self._executions.take()
+                    cycle.events = cycle.events + told
+                    cycle.cancelled = cycle.cancelled + self._unanswered
             if run.offset[row] >= 0.0:
                 cycle.events = cycle.events + self._offset(run.offset[row])
             busy = acted or cycle.is_busy()
-            if busy or heartbeat:
+            if busy or heartbeat or self._turn is not None:
                 body, digest, orders = self._writer.write(cycle, run, row, not busy)
+                if self._turn is not None:
+                    self._turn.ended(now)
+                    orders.append(self._writer.orders.cycle_end(now, len(orders)))
                 written.order_decisions += [len(written.bodies)] * len(orders)
                 written.cycles.append(now)
                 written.bodies.append(body)
@@ -275,6 +319,8 @@ class PortfolioStep:
             "writer": self._writer.snapshot(),
             "pod_equity": self._pod_equity.copy(),
             "offset_high": self._offset_high,
+            "turn": None if self._turn is None else self._turn.snapshot(),
+            "executions": None if self._executions is None else self._executions.snapshot(),
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -298,3 +344,7 @@ class PortfolioStep:
         self._writer.restore(snapshot["writer"])
         self._pod_equity = snapshot["pod_equity"].copy()
         self._offset_high = snapshot["offset_high"]
+        if self._turn is not None:
+            self._turn.restore(snapshot["turn"])
+        if self._executions is not None:
+            self._executions.restore(snapshot["executions"])

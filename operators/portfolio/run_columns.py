@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from operators.frames import Bool, Float64, Int64
-from operators.portfolio.cycle import CANCELS, CLIPS, FILLS, ORDERS, TARGETS, CycleOutput
+from operators.plan import Plan
+from operators.portfolio.cycle_output import CANCELS, CLIPS, FILLS, ORDERS, TARGETS, CycleOutput
 from operators.portfolio.ledger import TRADING, Ledger, Rules
+from operators.portfolio.order_lines import OrderLines, OrderTexts
 from schemas.reasons import Reason
 
 _REASONS = {int(r): r.name for r in Reason}
@@ -25,13 +28,19 @@ class ChangeNotes:
 
 @dataclass(slots=True, frozen=True)
 class FillRows:
-    """Fills by row; ``parts`` are each pod's units, ``shares`` the same over the fill's quantity."""
+    """Fills by row; ``fee`` is what an order pays that is all of the fill: the whole fee, but for rounding.
 
-    symbol: list[int]
+    ``pods`` and ``shares`` are of those who took a part. A row of no lots is a trade among pods: its shares are units.
+    """
+
+    place: list[int]
+    symbol: list[str]
     lots: list[int]
+    quantity: list[float]
     price: list[float]
+    whole_fee: list[float]
     fee: list[float]
-    parts: list[list[float]]
+    pods: list[list[str]]
     shares: list[list[float]]
 
 
@@ -43,8 +52,8 @@ class TargetRows:
     fraction: list[float]
     gross: list[float]
     net: list[float]
-    pod: list[int]
-    symbol: list[int]
+    pod: list[str]
+    symbol: list[str]
     units: list[float]
     weight: list[float]
 
@@ -56,24 +65,29 @@ class ClipRows:
     after: list[float]
     before: list[float]
     reason: list[str]
-    symbol: list[int]
+    symbol: list[str]
     unit: list[str]
 
 
 @dataclass(slots=True, frozen=True)
 class OrderRows:
-    """Orders by row; quantities in units, ``lots`` signed, ``shares`` negative for pods without one."""
+    """Orders by row: signed lots, quantities in units, and what their wire values are made of."""
 
-    symbol: list[int]
+    place: list[int]
+    symbol: list[str]
     lots: list[int]
     quantity: list[float]
     approved: list[float]
     position: list[float]
     pending: list[float]
     price: list[float]
-    limit: list[float]
-    reducing: list[bool]
-    shares: list[list[float]]
+    texts: OrderTexts
+
+
+_NO_FILLS = FillRows([], [], [], [], [], [], [], [], [])
+_NO_TARGETS = TargetRows([], [], [], [], [], [], [], [])
+_NO_CLIPS = ClipRows([], [], [], [], [])
+_NO_ORDERS = OrderRows([], [], [], [], [], [], [], [], OrderTexts([], [], []))
 
 
 @dataclass(slots=True, frozen=True)
@@ -84,6 +98,8 @@ class RunColumns:
     ends: list[list[int]]
     scalars: list[list[float]]
     offset: list[float]
+    #: realised, unrealised and fees of each pod after each cycle
+    profit: list[list[list[float]]]
     fraction: list[float]
     trading: int
     fills: FillRows
@@ -98,81 +114,97 @@ class RunColumns:
         return self.ends[row - 1][table] if row else 0, self.ends[row][table]
 
 
-def run_columns(out: CycleOutput, cycles: int, ledger: Ledger, rules: Rules, notes: ChangeNotes) -> RunColumns:
-    """The report of a run of ``cycles`` cycles; the ledger's fractions and state held through all of it."""
-    used: list[int] = out.counts.tolist()
-    return RunColumns(
-        ends=out.ends[:cycles].tolist(),
-        scalars=out.scalars[:cycles].tolist(),
-        offset=out.offset[:cycles].tolist(),
-        fraction=ledger.fraction.tolist(),
-        trading=int(ledger.state[TRADING]),
-        fills=_fills(out, used[FILLS], rules),
-        targets=_targets(out, used[TARGETS], ledger.fraction, notes),
-        clips=_clips(out, used[CLIPS]),
-        orders=_orders(out, used[ORDERS], rules),
-        cancels=out.cancel_symbol[: used[CANCELS]].tolist(),
-    )
+class RunTables:
+    """Reads the runs of one portfolio's kernel; knows what it calls symbols and pods."""
 
+    def __init__(self, plan: Plan, portfolio: int, rules: Rules, lines: OrderLines) -> None:
+        own = plan.portfolios[portfolio]
+        self._rules, self._lines = rules, lines
+        self._symbols = np.array([plan.symbols[s] for s in own.symbols.tolist()], object)
+        self._pods = np.array([plan.pods[p].id for p in own.pods], object)
 
-def _fills(out: CycleOutput, n: int, rules: Rules) -> FillRows:
-    symbol, lots, parts = out.fill_symbol[:n], out.fill_lots[:n], out.fill_part[:n]
-    quantity = in_units(lots, rules.lot[symbol])
-    return FillRows(
-        symbol=symbol.tolist(),
-        lots=lots.tolist(),
-        price=out.fill_price[:n].tolist(),
-        fee=out.fill_fee[:n].tolist(),
-        parts=parts.tolist(),
-        shares=(parts / quantity[:, None]).tolist(),
-    )
+    def columns(self, out: CycleOutput, cycles: int, ledger: Ledger, notes: ChangeNotes) -> RunColumns:
+        """The report of a run of ``cycles`` cycles; the ledger's fractions and state held through all of it."""
+        used: list[int] = out.counts.tolist()
+        return RunColumns(
+            ends=out.ends[:cycles].tolist(),
+            scalars=out.scalars[:cycles].tolist(),
+            offset=out.offset[:cycles].tolist(),
+            profit=out.profit[:cycles].tolist(),
+            fraction=ledger.fraction.tolist(),
+            trading=int(ledger.state[TRADING]),
+            fills=self._fills(out, used[FILLS]) if used[FILLS] else _NO_FILLS,
+            targets=self._targets(out, used[TARGETS], ledger.fraction, notes) if used[TARGETS] else _NO_TARGETS,
+            clips=self._clips(out, used[CLIPS]) if used[CLIPS] else _NO_CLIPS,
+            orders=self._orders(out, used[ORDERS]) if used[ORDERS] else _NO_ORDERS,
+            cancels=out.cancel_symbol[: used[CANCELS]].tolist(),
+        )
 
+    def _fills(self, out: CycleOutput, n: int) -> FillRows:
+        place, lots, parts = out.fill_symbol[:n], out.fill_lots[:n], out.fill_part[:n]
+        quantity = in_units(lots, self._rules.lot[place])
+        among_pods, fee = lots == 0, out.fill_fee[:n]
+        shares = parts / np.where(among_pods, 1.0, quantity)[:, None]
+        row, pod = np.nonzero(parts)
+        names, shared = self._pods[pod].tolist(), shares[row, pod].tolist()
+        ends = np.searchsorted(row, np.arange(n + 1)).tolist()
+        return FillRows(
+            place=place.tolist(),
+            symbol=self._symbols[place].tolist(),
+            lots=lots.tolist(),
+            quantity=quantity.tolist(),
+            price=out.fill_price[:n].tolist(),
+            whole_fee=fee.tolist(),
+            fee=(fee * lots / np.where(among_pods, 1, lots)).tolist(),
+            pods=[names[first:last] for first, last in pairwise(ends)],
+            shares=[shared[first:last] for first, last in pairwise(ends)],
+        )
 
-def _targets(out: CycleOutput, n: int, fraction: Float64, notes: ChangeNotes) -> TargetRows:
-    pod, weight, change = out.target_pod[:n], out.target_weight[:n], out.target_change[:n]
-    net, gross, conflict = weight, np.abs(weight), np.zeros(n, np.bool_)
-    noted = change >= 0
-    if noted.any():
-        at = np.where(noted, change, 0)
-        net, gross = np.where(noted, notes.net[at], net), np.where(noted, notes.gross[at], gross)
-        conflict = noted & notes.conflict[at]
-    return TargetRows(
-        conflict=conflict.tolist(),
-        fraction=fraction[pod].tolist(),
-        gross=gross.tolist(),
-        net=net.tolist(),
-        pod=pod.tolist(),
-        symbol=out.target_symbol[:n].tolist(),
-        units=out.target_units[:n].tolist(),
-        weight=weight.tolist(),
-    )
+    def _targets(self, out: CycleOutput, n: int, fraction: Float64, notes: ChangeNotes) -> TargetRows:
+        pod, weight, change = out.target_pod[:n], out.target_weight[:n], out.target_change[:n]
+        net, gross, conflict = weight, np.abs(weight), np.zeros(n, np.bool_)
+        noted = change >= 0
+        if noted.any():
+            at = np.where(noted, change, 0)
+            net, gross = np.where(noted, notes.net[at], net), np.where(noted, notes.gross[at], gross)
+            conflict = noted & notes.conflict[at]
+        return TargetRows(
+            conflict=conflict.tolist(),
+            fraction=fraction[pod].tolist(),
+            gross=gross.tolist(),
+            net=net.tolist(),
+            pod=self._pods[pod].tolist(),
+            symbol=self._symbols[out.target_symbol[:n]].tolist(),
+            units=out.target_units[:n].tolist(),
+            weight=weight.tolist(),
+        )
 
+    def _clips(self, out: CycleOutput, n: int) -> ClipRows:
+        return ClipRows(
+            after=out.clip_after[:n].tolist(),
+            before=out.clip_before[:n].tolist(),
+            reason=[_REASONS[r] for r in out.clip_reason[:n].tolist()],
+            symbol=self._symbols[out.clip_symbol[:n]].tolist(),
+            unit=["units" if u else "weight" for u in out.clip_in_units[:n].tolist()],
+        )
 
-def _clips(out: CycleOutput, n: int) -> ClipRows:
-    return ClipRows(
-        after=out.clip_after[:n].tolist(),
-        before=out.clip_before[:n].tolist(),
-        reason=[_REASONS[r] for r in out.clip_reason[:n].tolist()],
-        symbol=out.clip_symbol[:n].tolist(),
-        unit=["units" if u else "weight" for u in out.clip_in_units[:n].tolist()],
-    )
-
-
-def _orders(out: CycleOutput, n: int, rules: Rules) -> OrderRows:
-    symbol, lots, price = out.order_symbol[:n], out.order_lots[:n], out.order_price[:n]
-    lot, position, pending = rules.lot[symbol], out.order_position[:n], out.order_pending[:n]
-    return OrderRows(
-        symbol=symbol.tolist(),
-        lots=lots.tolist(),
-        quantity=in_units(lots, lot).tolist(),
-        approved=out.order_approved[:n].tolist(),
-        position=in_units(position, lot).tolist(),
-        pending=in_units(pending, lot).tolist(),
-        price=price.tolist(),
-        limit=_limits(price, lots, rules.tick[symbol]).tolist(),
-        reducing=((position + pending) * lots < 0).tolist(),
-        shares=out.order_share[:n].tolist(),
-    )
+    def _orders(self, out: CycleOutput, n: int) -> OrderRows:
+        place, lots, price = out.order_symbol[:n], out.order_lots[:n], out.order_price[:n]
+        lot, position, pending = self._rules.lot[place], out.order_position[:n], out.order_pending[:n]
+        quantity, places = in_units(lots, lot), place.tolist()
+        limit = _limits(price, lots, self._rules.tick[place])
+        reducing = ((position + pending) * lots < 0).tolist()
+        return OrderRows(
+            place=places,
+            symbol=self._symbols[place].tolist(),
+            lots=lots.tolist(),
+            quantity=quantity.tolist(),
+            approved=out.order_approved[:n].tolist(),
+            position=in_units(position, lot).tolist(),
+            pending=in_units(pending, lot).tolist(),
+            price=price.tolist(),
+            texts=self._lines.texts(places, lots, quantity, price, limit, reducing, out.order_share[:n]),
+        )
 
 
 def _limits(price: Float64, lots: Int64, tick: Float64) -> Float64:

@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from operators.compiled import compiled
 from operators.portfolio.ledger import Ledger, Rules
 from operators.risk_gate.guards.gross_exposure import gross_exposure
 from operators.risk_gate.guards.market_data import market_data
@@ -15,13 +14,13 @@ from operators.risk_gate.guards.position_limits import equity_left, notional_lim
 from operators.risk_gate.guards.trading_state import trading_state
 
 
-@njit(cache=True)
+@compiled
 def reduces(base: float, target: float) -> bool:
     """True when moving from ``base`` to ``target`` only makes |position| smaller, without changing sign."""
     return (0.0 <= target <= base) if base >= 0.0 else (base <= target <= 0.0)
 
 
-@njit(cache=True)
+@compiled
 def allow(
     ledger: Ledger, rules: Rules, cycle: int, symbol: int, base: float, target: float, gross: float
 ) -> tuple[float, int]:

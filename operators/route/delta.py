@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from operators.compiled import compiled
 
 #: A delta this close below a whole number of lots counts as whole: what a float division may lose.
 _SLACK = 1e-9
@@ -11,7 +12,7 @@ _SLACK = 1e-9
 _RELATIVE_SLACK = 2e-15
 
 
-@njit(cache=True)
+@compiled
 def delta_lots(approved: float, base_lots: int, lot: float) -> int:
     """Whole lots between the position (with pending) and the approved target, in units."""
     wanted = approved / lot

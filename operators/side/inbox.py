@@ -28,6 +28,9 @@ class SideInbox:
     def __init__(self, plan: Plan) -> None:
         self._cycle = plan.cycle_ns
         self._lag = seconds_to_nanoseconds(plan.configuration.time.side_lag_seconds)
+        # A paper venue answers the end of a cycle, and its answer takes effect in the next one.
+        modes = {p.configuration.execution.mode for p in plan.portfolios}
+        self._fills_lag = plan.cycle_ns if "paper_venue" in modes else self._lag
         self._waiting: list[SideMessage] = []
 
     def closed_to(self, frame: SideFrame) -> int:
@@ -42,7 +45,12 @@ class SideInbox:
 
     def cycle_of(self, message: SideMessage) -> int:
         """The cycle in which a message takes effect."""
-        return -(-(message.effective + self._lag) // self._cycle) * self._cycle
+        lag = self._fills_lag if message.topic == "fills" else self._lag
+        return -(-(message.effective + lag) // self._cycle) * self._cycle
+
+    def first_cycle(self) -> int | None:
+        """The earliest cycle in which a waiting message takes effect."""
+        return min((self.cycle_of(m) for m in self._waiting), default=None)
 
     def take(self, to_cycle: int) -> list[tuple[int, SideMessage]]:
         """(cycle, message) of everything due by ``to_cycle``, in the order in which it applies."""

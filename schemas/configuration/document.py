@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from schemas.configuration.base import NonNegativeFloat, PositiveFloat, Section, Slug, SymbolName
 from schemas.configuration.instruments import BUILT_IN_CALENDARS, Calendar, Instrument
+from schemas.configuration.paper_venue import PaperVenueService
 from schemas.configuration.portfolio import Portfolio
+from schemas.partitioning import murmur2_partition
 
 #: Addresses, paths and log levels: never part of a decision (design, "Configuration is part of the log").
-UNHASHED = ("kafka", "clickhouse", "runtime", "telemetry")
+UNHASHED = ("kafka", "clickhouse", "runtime", "telemetry", "paper_venue")
 
 
 class Time(Section):
@@ -124,19 +127,40 @@ class Configuration(Section):
     clickhouse: ClickHouse = ClickHouse()
     runtime: Runtime = Runtime()
     telemetry: Telemetry = Telemetry()
+    paper_venue: PaperVenueService = PaperVenueService()
 
     @model_validator(mode="after")
     def _cross_references(self) -> Configuration:
         problems = [*self._duplicate_names(), *self._instrument_problems()]
-        if self.topics.fills is not None:
-            problems += [
-                f"portfolios.{p.id}.execution: internal_paper fills its own orders, so topics.fills must not be set"
-                for p in self.portfolios
-                if p.execution.mode == "internal_paper"
-            ]
+        problems += self._fills_problems()
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _fills_problems(self) -> list[str]:
+        """The fills topic and what portfolios expect of it (design, "Feedback goes through the log")."""
+        problems: list[str] = []
+        fills = self.topics.fills
+        modes = {p.id: p.execution.mode for p in self.portfolios}
+        for name, mode in modes.items():
+            if mode == "internal_paper" and fills is not None:
+                problems.append(
+                    f"portfolios.{name}.execution: internal_paper fills its own orders, so topics.fills must not be set"
+                )
+            if mode != "internal_paper" and fills is None:
+                problems.append(f"portfolios.{name}.execution: {mode} reads fills; set topics.fills")
+        if fills is not None and "paper_venue" in modes.values():
+
+            def apart(partitions: int) -> bool:
+                return len({murmur2_partition(name.encode(), partitions) for name in modes}) == len(modes)
+
+            if not apart(fills.partitions):
+                needed = next(n for n in count(len(modes)) if apart(n))
+                problems.append(
+                    f"topics.fills.partitions: with {fills.partitions} two portfolios share a partition;"
+                    f" paper_venue needs one for each: set {needed}"
+                )
+        return problems
 
     def _duplicate_names(self) -> list[str]:
         ids = [p.id for p in self.portfolios]

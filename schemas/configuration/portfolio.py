@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas.configuration.base import (
     Interval,
@@ -134,6 +134,53 @@ class InternalPaper(Section):
     time_in_force: Literal["day", "gtc", "ioc"] = "day"
 
 
+#: What has to be written to trade for real.
+ACKNOWLEDGEMENT = "I know that these orders are real"
+
+
+class PaperVenue(Section):
+    """A paper venue on Kafka fills the orders (``weir paper-execution``; its own settings are ``paper_venue``).
+
+    Every cycle's end is marked in the orders topic, and the next cycle waits for the venue's answer: the loop is
+    deterministic (design, "Feedback goes through the log").
+    """
+
+    mode: Literal["paper_venue"]
+    account: Slug = "paper"
+    order_timeout_seconds: NonNegativeFloat = 120.0
+    reject_backoff_seconds: NonNegativeFloat = 60.0
+    order_type: Literal["market", "limit"] = "market"
+    time_in_force: Literal["day", "gtc", "ioc"] = "day"
+
+
+class Live(Section):
+    """An execution service trades the orders and reports on the fills topic; its arrival decides.
+
+    The portfolio starts HALTED until a position report reconciles and a named operator arms it. Trading for real takes
+    all three: this mode, ``live_trading: true`` and the ``acknowledgement`` sentence.
+    """
+
+    mode: Literal["live"]
+    account: Slug
+    live_trading: bool = False
+    acknowledgement: str = ""
+    order_timeout_seconds: NonNegativeFloat = 120.0
+    reject_backoff_seconds: NonNegativeFloat = 60.0
+    order_type: Literal["market", "limit"] = "limit"
+    time_in_force: Literal["day", "gtc", "ioc"] = "day"
+
+    @model_validator(mode="after")
+    def _meant(self) -> Live:
+        if not self.live_trading or self.acknowledgement != ACKNOWLEDGEMENT:
+            raise ValueError(
+                f"mode live trades real money: set live_trading: true and acknowledgement: {ACKNOWLEDGEMENT!r} as well"
+            )
+        return self
+
+
+Execution = Annotated[InternalPaper | PaperVenue | Live, Field(discriminator="mode")]
+
+
 class Portfolio(Section):
     """One account: its pods, capital policy, limits and execution."""
 
@@ -147,10 +194,15 @@ class Portfolio(Section):
     max_gross_leverage: PositiveFloat = 3.0
     rebalance_band: NonNegativeFloat = 0.10
     guards: Guards = Guards()
-    execution: InternalPaper = InternalPaper()
+    execution: Execution = InternalPaper()
     heartbeat_cycles: Annotated[int, Field(ge=0)] = 1000
     #: currency -> symbol whose price converts one unit of it into the base currency
     conversions: dict[str, SymbolName] = {}
+
+    @field_validator("execution", mode="before")
+    @classmethod
+    def _default_mode(cls, value: Any) -> Any:
+        return {"mode": "internal_paper", **value} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
     def _names(self) -> Portfolio:

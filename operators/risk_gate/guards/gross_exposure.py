@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from operators.compiled import compiled
 from operators.portfolio.ledger import EQUITY, Ledger, Rules, unit_value, units_of
 from operators.risk_gate.guards.reduce_only import capped
 from schemas.reasons import Reason
@@ -11,7 +10,7 @@ from schemas.reasons import Reason
 _GROSS = int(Reason.GUARD_GROSS_EXPOSURE)
 
 
-@njit(cache=True)
+@compiled
 def worst_exposure(ledger: Ledger, rules: Rules, symbol: int) -> float:
     """Largest |notional| that the symbol can have, whatever part of its open orders fills."""
     held = units_of(ledger.position[symbol], rules.lot[symbol])
@@ -20,7 +19,7 @@ def worst_exposure(ledger: Ledger, rules: Rules, symbol: int) -> float:
     return largest * unit_value(ledger, rules, symbol) if largest > 0.0 else 0.0
 
 
-@njit(cache=True)
+@compiled
 def gross_with_pending(ledger: Ledger, rules: Rules) -> float:
     """Sum of the worst exposures; NaN when one is unknown."""
     gross = 0.0
@@ -29,7 +28,7 @@ def gross_with_pending(ledger: Ledger, rules: Rules) -> float:
     return gross
 
 
-@njit(cache=True)
+@compiled
 def gross_exposure(
     ledger: Ledger, rules: Rules, symbol: int, base: float, target: float, gross: float
 ) -> tuple[float, int]:

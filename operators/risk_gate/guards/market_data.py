@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from operators.compiled import compiled
 from operators.portfolio.ledger import Ledger, Rules, conversion_rate
 from operators.risk_gate.guards.reduce_only import reduced
 from schemas.reasons import Reason
@@ -13,7 +13,7 @@ _NO_PRICE, _NO_CONVERSION = int(Reason.GUARD_NO_PRICE), int(Reason.GUARD_NO_CONV
 _STALE, _DEGRADED = int(Reason.GUARD_STALE_PRICE), int(Reason.GUARD_DEGRADED)
 
 
-@njit(cache=True)
+@compiled
 def market_data(ledger: Ledger, rules: Rules, cycle: int, symbol: int, base: float, target: float) -> tuple[float, int]:
     """(allowed position, reason). Reductions pass at the last good price; without any price nothing passes."""
     if np.isnan(ledger.last[symbol]):
@@ -30,7 +30,7 @@ def market_data(ledger: Ledger, rules: Rules, cycle: int, symbol: int, base: flo
     return target, 0
 
 
-@njit(cache=True)
+@compiled
 def is_stale(ledger: Ledger, rules: Rules, cycle: int, symbol: int) -> bool:
     """True when the last price is older than ``max_price_age``."""
     return bool(cycle - ledger.fresh_at[symbol] > rules.max_age)

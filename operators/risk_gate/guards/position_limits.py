@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from operators.compiled import compiled
 from operators.portfolio.ledger import EQUITY, Ledger, Rules, unit_value
 from operators.risk_gate.guards.reduce_only import capped, reduced
 from schemas.reasons import Reason
@@ -14,7 +13,7 @@ _MOST_LOTS = 2.0**53
 _NOTIONAL, _EQUITY = int(Reason.GUARD_NOTIONAL_LIMIT), int(Reason.GUARD_EQUITY_EXHAUSTED)
 
 
-@njit(cache=True)
+@compiled
 def shorts_allowed(rules: Rules, symbol: int, base: float, target: float) -> tuple[float, int]:
     """No new position below zero in what may not be sold short."""
     if target < 0.0 and not rules.shortable[symbol]:
@@ -22,7 +21,7 @@ def shorts_allowed(rules: Rules, symbol: int, base: float, target: float) -> tup
     return target, 0
 
 
-@njit(cache=True)
+@compiled
 def position_limit(rules: Rules, symbol: int, base: float, target: float) -> tuple[float, int]:
     """|position| <= max_position units. What lots cannot count exactly (a price next to nothing) is no position."""
     if not abs(target) <= _MOST_LOTS * rules.lot[symbol]:
@@ -31,7 +30,7 @@ def position_limit(rules: Rules, symbol: int, base: float, target: float) -> tup
     return allowed, _POSITION if allowed != target else 0
 
 
-@njit(cache=True)
+@compiled
 def notional_limit(ledger: Ledger, rules: Rules, symbol: int, base: float, target: float) -> tuple[float, int]:
     """|position| x unit value <= max_symbol_notional. An unknown value lets only reductions through."""
     value = unit_value(ledger, rules, symbol)
@@ -41,7 +40,7 @@ def notional_limit(ledger: Ledger, rules: Rules, symbol: int, base: float, targe
     return allowed, _NOTIONAL if allowed != target else 0
 
 
-@njit(cache=True)
+@compiled
 def equity_left(ledger: Ledger, base: float, target: float) -> tuple[float, int]:
     """Without equity (or with an unknown one) only reductions pass."""
     if ledger.scalars[EQUITY] > 0.0:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+from operators.compiled import compiled
 
 
-@njit(cache=True)
+@compiled
 def reduced(base: float, target: float) -> float:
     """The part of a move from ``base`` to ``target`` that only reduces |position| (both in units)."""
     if base > 0.0:
@@ -13,7 +13,7 @@ def reduced(base: float, target: float) -> float:
     return max(min(target, 0.0), base)
 
 
-@njit(cache=True)
+@compiled
 def capped(base: float, target: float, cap: float) -> float:
     """``target`` with |position| <= ``cap``, or what is held already where that is more (all in units)."""
     if target > 0.0:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from operators.compiled import compiled
 from operators.portfolio.ledger import HALTED, REDUCING, TRADING, Ledger
 from operators.risk_gate.guards.reduce_only import reduced
 from schemas.reasons import Reason
 
+_SYMBOL_REDUCING = int(Reason.GUARD_SYMBOL_REDUCING)
 _HALTED, _REDUCING, _KILLED = int(Reason.GUARD_HALTED), int(Reason.GUARD_REDUCING), int(Reason.GUARD_KILLED)
 
 
-@njit(cache=True)
+@compiled
 def trading_state(ledger: Ledger, symbol: int, base: float, target: float) -> tuple[float, int]:
     """(allowed position, reason) for a move from ``base`` to ``target``."""
     if ledger.state[TRADING] == HALTED:
         return base, _HALTED
     if ledger.stopped[symbol]:
         return base, _KILLED
-    if ledger.state[TRADING] == REDUCING:
+    if ledger.state[TRADING] == REDUCING or ledger.reducing[symbol]:
         allowed = reduced(base, target)
-        return allowed, _REDUCING if allowed != target else 0
+        reason = _REDUCING if ledger.state[TRADING] == REDUCING else _SYMBOL_REDUCING
+        return allowed, reason if allowed != target else 0
     return target, 0

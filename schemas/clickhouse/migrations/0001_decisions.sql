@@ -120,7 +120,8 @@ CREATE TABLE IF NOT EXISTS fill_rows
     sequence UInt64 CODEC(Delta, ZSTD(1)),
     position UInt32,
     cycle DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
-    client_order_id String CODEC(ZSTD(1)),
+    client_order_id String CODEC(ZSTD(1)) COMMENT 'empty where pods traded among each other',
+    execution_id String CODEC(ZSTD(1)) COMMENT 'of the venue; empty where the portfolio filled its own order',
     symbol LowCardinality(String),
     quantity Float64 COMMENT 'signed units',
     price Float64,
@@ -170,7 +171,10 @@ CREATE TABLE IF NOT EXISTS pod_metric_rows
     cycle DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
     pod LowCardinality(String),
     equity Float64 CODEC(ZSTD(1)) COMMENT 'of the pod book that began at 1.0',
-    fraction Float64 CODEC(ZSTD(1)) COMMENT 'share of portfolio capital'
+    fraction Float64 CODEC(ZSTD(1)) COMMENT 'share of portfolio capital',
+    realised Float64 CODEC(ZSTD(1)) COMMENT 'profit taken so far at average cost, base currency, before fees',
+    unrealised Float64 CODEC(ZSTD(1)) COMMENT 'base currency',
+    fees Float64 CODEC(ZSTD(1)) COMMENT 'paid so far, base currency'
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (portfolio, sequence, position);
