@@ -72,15 +72,14 @@ class Command:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        if self._process is None:
-            self._launch()
-        return self
+        return self if self._process is not None else self.launch()
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self.kill()
 
-    def _launch(self) -> None:
+    def launch(self) -> Self:
+        """Starts it."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "flows", *map(str, self._arguments)],
@@ -91,6 +90,7 @@ class Command:
                 stderr=log,
                 start_new_session=True,
             )
+        return self
 
     @property
     def pid(self) -> int:
@@ -158,8 +158,7 @@ class LiveCluster(Command):
         shape = ("--processes", str(processes), "--workers", str(workers), "--restarts", str(restarts))
         self._arguments = (*self._fixed, *shape)
         self._environment = more if crash_point is None else more | {"WEIR_CRASH_POINT": crash_point}
-        self._launch()
-        return self
+        return self.launch()
 
 
 def _alive(pid: int) -> bool:

@@ -38,15 +38,18 @@ SYMBOLS: Final = tuple(
 )
 
 
-def write_market(folder: Path, after: int = 0, upto: int = CYCLES + 1, only: Place | None = None) -> Path:
+def write_market(
+    folder: Path, cycles: int = CYCLES, *, after: int = 0, upto: int | None = None, only: Place | None = None
+) -> Path:
     """Writes the dump, or a part of it: cycles ``after`` < cycle <= ``upto``, ``only`` one partition. Returns it.
 
     Records of a part stand where they stand in the whole.
     """
     writer = DumpWriter(folder, Manifest(cycle_seconds=CYCLE_SECONDS, interval="1m", source="made for tests"))
     for role, partition in PLACES:
-        records = _market_records(partition) if role == "market" else _control_records()
-        _append(writer, role, partition, records if only in (None, (role, partition)) else [], after, upto)
+        records = _market_records(partition, cycles) if role == "market" else _control_records(cycles)
+        chosen = records if only in (None, (role, partition)) else []
+        _append(writer, role, partition, chosen, after, cycles + 1 if upto is None else upto)
     writer.manifest.sealed = True
     writer.close([_instrument(symbol) for symbol in SYMBOLS])
     return folder
@@ -69,7 +72,7 @@ def _instrument(symbol: str) -> Instrument:
 def write_parts(folder: Path, parts: int, only: Place | None = None) -> list[Path]:
     """The dump, or ``only`` one partition of it, in ``parts`` dumps that follow each other."""
     borders = [0, *(CYCLES * part // parts for part in range(1, parts)), CYCLES + 1]
-    return [write_market(folder / f"part-{n}", borders[n], borders[n + 1], only) for n in range(parts)]
+    return [write_market(folder / f"part-{n}", after=borders[n], upto=borders[n + 1], only=only) for n in range(parts)]
 
 
 def write_shuffled(folder: Path, parts: int, seed: int) -> list[Path]:
@@ -90,13 +93,13 @@ def _append(
     writer.append(role, partition, Records.of(offsets, times, values))
 
 
-def _market_records(partition: int) -> list[tuple[int, bytes]]:
+def _market_records(partition: int, cycles: int) -> list[tuple[int, bytes]]:
     """(record timestamp in ns, payload) of one partition, ended by a tick."""
     chance = random.Random(100 + partition)
     symbols = [s for s in SYMBOLS if murmur2_partition(s.encode(), PARTITIONS) == partition]
     prices = dict.fromkeys(symbols, 100.0)
     found: list[tuple[int, bytes]] = []
-    for cycle in range(1, CYCLES + 1):
+    for cycle in range(1, cycles + 1):
         ts = (START + cycle * CYCLE_SECONDS) * NS
         for symbol in symbols:
             before = prices[symbol]
@@ -111,22 +114,22 @@ def _market_records(partition: int) -> list[tuple[int, bytes]]:
                 found.append((ts + 6_000_000, payload))
         if cycle % GARBAGE_EVERY == 0:
             found.append((ts + 7_000_000, b'{"type":"bar","symbol":"' + bytes([0xFF, cycle % 256])))
-    end = (START + (CYCLES + 1) * CYCLE_SECONDS) * NS
+    end = (START + (cycles + 1) * CYCLE_SECONDS) * NS
     return [*found, (end, clock_tick(end))]
 
 
-def _control_records() -> list[tuple[int, bytes]]:
+def _control_records(cycles: int) -> list[tuple[int, bytes]]:
     commands = {
-        CYCLES // 10: _command("reduce", "trading_state", Target(scope="global"), {"state": "REDUCING"}),
-        CYCLES // 8: _command("active", "trading_state", Target(scope="global"), {"state": "ACTIVE"}),
-        CYCLES // 4: _command("kill", "kill", Target(scope="symbol", name=SYMBOLS[0]), {"mode": "flatten"}),
-        CYCLES // 3: _command("arm", "arm", Target(scope="symbol", name=SYMBOLS[0]), {}),
-        CYCLES // 2: _command("rebalance", "force_rebalance", Target(scope="portfolio"), {}),
-        CYCLES * 2 // 3: _command("kill-pod", "kill", Target(scope="pod", name="fast"), {"mode": "freeze"}),
-        CYCLES * 3 // 4: _command("arm-pod", "arm", Target(scope="pod", name="fast"), {}),
+        cycles // 10: _command("reduce", "trading_state", Target(scope="global"), {"state": "REDUCING"}),
+        cycles // 8: _command("active", "trading_state", Target(scope="global"), {"state": "ACTIVE"}),
+        cycles // 4: _command("kill", "kill", Target(scope="symbol", name=SYMBOLS[0]), {"mode": "flatten"}),
+        cycles // 3: _command("arm", "arm", Target(scope="symbol", name=SYMBOLS[0]), {}),
+        cycles // 2: _command("rebalance", "force_rebalance", Target(scope="portfolio"), {}),
+        cycles * 2 // 3: _command("kill-pod", "kill", Target(scope="pod", name="fast"), {"mode": "freeze"}),
+        cycles * 3 // 4: _command("arm-pod", "arm", Target(scope="pod", name="fast"), {}),
     }
     found: list[tuple[int, bytes]] = []
-    for cycle in range(1, CYCLES + 2):
+    for cycle in range(1, cycles + 2):
         ts = (START + cycle * CYCLE_SECONDS) * NS
         if cycle in commands:
             command = msgspec.structs.replace(commands[cycle], ts=ts - 30 * NS)
