@@ -40,8 +40,9 @@ def logs_as_at_the_start() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of the broker, and gives limits and xdist groups."""
+    """Marks the tests of the broker, and gives limits and xdist groups: first, since xdist looks for these here too."""
     for item in items:
         if BROKER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("kafka")
