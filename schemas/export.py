@@ -33,6 +33,7 @@ MESSAGES: Final[dict[str, type[msgspec.Struct]]] = {
     "order": messages.Order,
     "cancel": messages.Cancel,
     "cycle_end": messages.CycleEnd,
+    "halt": messages.Halt,
     "dead_letter": messages.DeadLetter,
     "lifecycle_event": messages.LifecycleEvent,
     "telemetry_event": messages.TelemetryEvent,

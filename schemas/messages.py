@@ -240,6 +240,25 @@ class Cancel(Struct, frozen=True, kw_only=True, tag="cancel", tag_field="type"):
     v: int
 
 
+class Halt(Struct, frozen=True, kw_only=True, tag="halt", tag_field="type"):
+    """What an execution service obeys at once, whatever the flow is doing (design, "Kill is immediate").
+
+    From a ``halted`` on nothing of ``portfolio`` ("*": any) within ``scope`` is sent to a market, and what is open
+    there is cancelled; a record with ``halted`` false of the same portfolio, scope and name lifts it. ``id`` is that of
+    the control command written beside it, ``ts`` the operator's clock.
+    """
+
+    halted: bool
+    id: str
+    operator: str
+    portfolio: str
+    reason: str
+    scope: Literal["global", "portfolio", "pod", "strategy", "schedule", "symbol"]
+    name: str
+    ts: int
+    v: int = 1
+
+
 class CycleEnd(Struct, frozen=True, kw_only=True, tag="cycle_end", tag_field="type"):
     """Closes a cycle in the orders topic (paper venue mode)."""
 
@@ -356,7 +375,7 @@ ControlMessage = ControlCommand | ClockTick
 FillMessage = ExecutionReport | PositionReport | ClockTick
 OverlayMessage = OverlayUpdate | ClockTick
 SignalMessage = SignalEnvelope | ClockTick
-OutputMessage = Order | Cancel | CycleEnd | DeadLetter | LifecycleEvent | TelemetryEvent
+OutputMessage = Order | Cancel | CycleEnd | Halt | DeadLetter | LifecycleEvent | TelemetryEvent
 
 #: The union that each topic role decodes to.
 TOPIC_MESSAGES: dict[str, Any] = {

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import configuration, dumps, journal, live, replays, schema, state, topic, version
+from flows.cli import configuration, control, dumps, journal, live, replays, schema, state, topic, version
 from flows.cli.console import DEBUG_VARIABLE
 
 app = typer.Typer(
@@ -28,7 +28,7 @@ def root(
         os.environ[DEBUG_VARIABLE] = "1"
 
 
-for family in (replays, live, dumps, journal, version):
+for family in (replays, live, control, dumps, journal, version):
     family.register(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(topic.app, name="topics")

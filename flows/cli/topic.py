@@ -36,3 +36,24 @@ def create(
     lines = [f"created {name}" for name in report.created] + [f"exists {name}" for name in report.existing]
     lines += [f"differs {d['topic']}: {d['key']} is {d['found']}, wanted {d['wanted']}" for d in differences]
     emit(result, json, lines)
+
+
+@app.command("acls")
+@command
+def acls(
+    config: Annotated[Path, typer.Option("--config", help="Configuration file.")],
+    prefix: Annotated[str, typer.Option("--prefix", help="Put before each role's name to make its principal.")] = "",
+    create: Annotated[bool, typer.Option("--create", help="Create them at the cluster instead of printing.")] = False,
+    json: Json = False,
+) -> None:
+    """Who may read and write which topic, as lines for Kafka's own tool, or created at the cluster."""
+    from flows.kafka import access
+    from flows.topics import client_settings
+    from schemas.configuration import load_configuration
+
+    configuration = load_configuration(config)
+    wanted = access.bindings(configuration, prefix)
+    if create:
+        access.create(client_settings(configuration), wanted)
+    lines = [access.as_command(binding) for binding in wanted]
+    emit({"acls": lines, "created": create}, json, lines)
