@@ -15,7 +15,7 @@ LOCAL := .cache/run-local
 SERVERS := $(or $(KAFKA_BOOTSTRAP_SERVERS),127.0.0.1:19092)
 # Workers of pytest; tests that need Kafka stay together in one of them.
 JOBS ?= 2
-PYTEST := $(PYTHON) -m pytest -q -n $(JOBS) --dist loadgroup
+PYTEST := $(PYTHON) -m pytest -q -n $(JOBS) --dist loadscope
 
 .PHONY: help setup demo test test-fast soak bench lint format typecheck warm kafka-fetch kafka-up kafka-down run-local clean
 

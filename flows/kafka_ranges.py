@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from flows.errors import InputLost
 from flows.exit_codes import Unavailable
+from flows.kafka.errors import passes
 from flows.kafka.settings import ClientSettings, consumer_config
+from flows.kafka.watermarks import Channel, watermarks
 
 TIMEOUT_SECONDS: Final = 30.0
 BATCH: Final = 5_000
@@ -18,14 +20,8 @@ BATCH: Final = 5_000
 
 def topic_range(client: ClientSettings, topic: str, partition: int) -> tuple[int, int]:
     """First offset and the one after the last (read-committed) of a partition; raises Unavailable."""
-    consumer = Consumer(consumer_config(client))
-    try:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_SECONDS)
-    except KafkaException as error:
-        raise Unavailable(f"topic {topic} partition {partition}: {error}; check the address and the topic") from error
-    finally:
-        consumer.close()
-    return low, high
+    place = Channel(topic, partition)
+    return watermarks(client, [place], TIMEOUT_SECONDS, committed=True)[place]
 
 
 def read_range(client: ClientSettings, topic: str, partition: int, start: int, end: int) -> Iterator[Message]:
@@ -62,7 +58,7 @@ def read_range(client: ClientSettings, topic: str, partition: int, start: int, e
                     raise InputLost(
                         f"topic {topic} partition {partition}: offset {start} is no longer in the log; start later"
                     )
-                elif error.fatal() or not error.retriable():
+                elif not passes(error):
                     raise Unavailable(f"topic {topic} partition {partition}: {error.str()}")
             # The last offsets may hold only transaction markers, for which no record comes.
             if consumer.position([TopicPartition(topic, partition)])[0].offset >= end:
@@ -88,7 +84,7 @@ def follow(
                     yield message
                 elif error.code() in (KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET):
                     raise InputLost(f"topic {message.topic()} partition {message.partition()}: {error.str()}")
-                elif error.fatal() or not error.retriable():
+                elif not passes(error):
                     raise Unavailable(f"topic {message.topic()} partition {message.partition()}: {error.str()}")
     finally:
         consumer.close()

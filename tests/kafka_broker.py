@@ -14,13 +14,12 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
-from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from flows.exit_codes import Unavailable
-from flows.kafka.committed_tail import Channel, log_offsets
 from flows.kafka.local_broker import LocalBroker, external_bootstrap_servers, fetch, free_port
 from flows.kafka.settings import ClientSettings, consumer_config
 from flows.kafka.topics import TopicSpec, create_topics
+from flows.kafka.watermarks import Channel, watermarks
 
 __all__ = ["kafka_broker_of_its_own", "kafka_client", "kafka_topic"]
 
@@ -94,14 +93,17 @@ def produce(
     assert producer.flush(30) == 0
 
 
-def read_all(client: ClientSettings, topic: str, *, partition: int = 0, committed: bool = True) -> list[Message]:
+def read_all(
+    client: ClientSettings, topic: str, *, partition: int = 0, committed: bool = True, wait: bool = True
+) -> list[Message]:
     """Every record of a partition, as a read_committed consumer sees it (or all, with ``committed=False``).
 
-    A commit is done before its marker is in every partition; so it reads to the end as it is *with* open transactions.
+    A commit is done before its marker is in every partition; so it reads to the end as it is *with* open transactions,
+    and waits for these. With ``wait=False`` it takes what can be seen now.
     """
     isolation = "read_committed" if committed else "read_uncommitted"
     place = Channel(topic, partition)
-    end = log_offsets(client, [place], OffsetSpec.latest(), 30)[place]  # type: ignore[no-untyped-call]
+    end = watermarks(client, [place], 30, committed=not wait)[place].high
     consumer = Consumer(
         consumer_config(client, partition_eof=True) | {"isolation.level": isolation, "fetch.wait.max.ms": 5}
     )

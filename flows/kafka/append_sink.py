@@ -13,11 +13,12 @@ import msgspec
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from flows.errors import SnapshotIncompatible
-from flows.kafka.committed_tail import Channel, Inspect
+from flows.kafka.committed_tail import Inspect
 from flows.kafka.errors import ContiguityBroken
 from flows.kafka.settings import ClientSettings
 from flows.kafka.topics import partition_count
 from flows.kafka.transactional import Entry, TransactionalLog
+from flows.kafka.watermarks import Channel
 from operators.frames import Beat
 from schemas.partitioning import murmur2_partition
 
@@ -81,7 +82,9 @@ class KafkaAppendSink(FixedPartitionedSink["Frame | Beat", dict[str, Any]], Gene
         return self._keys.index(item_key)
 
     def build_part(self, step_id: str, for_part: str, resume_state: dict[str, Any] | None) -> AppendPartition[Frame]:
-        """Open one key's sink; fences a predecessor when the snapshot says that there is something to protect.
+        """Open one key's sink; fences a predecessor, also when there is nothing to write yet.
+
+        A zombie that opened its sink later, for its first record, would fence its successor.
 
         Raises:
             SnapshotIncompatible: the snapshot is of another version, topic or partition.
@@ -92,8 +95,7 @@ class KafkaAppendSink(FixedPartitionedSink["Frame | Beat", dict[str, Any]], Gene
         if resume_state is not None:
             state = self._resumed(for_part, resume_state, state)
         part = AppendPartition(self._client, self._cluster_id, self._name, for_part, state, self._encode)
-        if state.end is not None:
-            part.log.open()
+        part.log.open_soon()
         return part
 
     def _resumed(self, key: str, resume_state: dict[str, Any], now: AppendSnapshot) -> AppendSnapshot:
@@ -155,7 +157,8 @@ class AppendPartition(StatefulSinkPartition["Frame | Beat", dict[str, Any]], Gen
             self.log.write(groups)
 
     def snapshot(self) -> dict[str, Any]:
-        """See :class:`AppendSnapshot`."""
+        """See :class:`AppendSnapshot`. Once an epoch is stored, this sink takes over from nobody any more."""
+        self.log.open()
         return msgspec.structs.asdict(msgspec.structs.replace(self._state, end=self.log.ends[self._channel]))
 
     def close(self) -> None:

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from confluent_kafka import (
-    Consumer,
-    IsolationLevel,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from flows.errors import InputLost
 from flows.exit_codes import Unavailable
-from flows.kafka.settings import ClientSettings, admin_config, consumer_config
+from flows.kafka.errors import passes
+from flows.kafka.settings import ClientSettings, consumer_config
+from flows.kafka.watermarks import Channel, Watermarks, watermarks
 
 POLL_SECONDS: Final = 0.25
 FETCH_WAIT_MS: Final = 5
-
-
-class Channel(NamedTuple):
-    """A topic partition that a sink writes to."""
-
-    topic: str
-    partition: int
 
 
 class TailRecord(NamedTuple):
@@ -62,23 +48,21 @@ def read_tail(
         KafkaException: a topic cannot be read.
     """
     deadline = time.monotonic() + timeout_seconds
-    ends = log_offsets(client, starts, OffsetSpec.latest(), timeout_seconds)  # type: ignore[no-untyped-call]
-    # In numbers, since the client takes half a second to find out what "beginning" is.
-    whole = [channel for channel, start in starts.items() if start is None]
-    begin = log_offsets(client, whole, OffsetSpec.earliest(), timeout_seconds) if whole else {}  # type: ignore[no-untyped-call]
+    marks = watermarks(client, starts, timeout_seconds, committed=False)
     found: dict[Channel, list[TailRecord]] = {channel: [] for channel in starts}
     # The end of a partition is told with an empty answer, which the broker holds back for this long.
     consumer = Consumer(consumer_config(client, partition_eof=True) | {"fetch.wait.max.ms": FETCH_WAIT_MS})
     try:
-        consumer.assign([TopicPartition(*c, begin[c] if s is None else s) for c, s in starts.items()])
+        # In numbers, since the client takes half a second to find out what "beginning" is.
+        consumer.assign([TopicPartition(*c, marks[c].low if s is None else s) for c, s in starts.items()])
         open_channels = set(starts)
         while open_channels:
             message = consumer.poll(POLL_SECONDS)
             if message is None:
-                _check_time(deadline, open_channels, ends, timeout_seconds)
+                _check_time(deadline, open_channels, marks, timeout_seconds)
                 continue
             channel = Channel(message.topic() or "", message.partition() or 0)
-            if _at_end(message, channel, starts[channel], ends[channel]):
+            if _at_end(message, channel, starts[channel], marks[channel].high):
                 open_channels.discard(channel)
             if message.error() is None and message.key() == key:
                 offset = message.offset() or 0
@@ -86,20 +70,6 @@ def read_tail(
     finally:
         consumer.close()
     return found
-
-
-def log_offsets(
-    client: ClientSettings, channels: Iterable[Channel], spec: OffsetSpec, timeout_seconds: float
-) -> dict[Channel, int]:
-    """Broker offsets of the beginnings or ends of partitions; ends include what open transactions wrote."""
-    # Held until the answers are here: a collected client never gives them.
-    admin = AdminClient(admin_config(client))
-    futures = admin.list_offsets(
-        {TopicPartition(*channel): spec for channel in channels},
-        isolation_level=IsolationLevel.READ_UNCOMMITTED,
-        request_timeout=timeout_seconds,
-    )
-    return {Channel(p.topic, p.partition): f.result(timeout_seconds).offset for p, f in futures.items()}
 
 
 def _at_end(message: Message, channel: Channel, start: int | None, end: int) -> bool:
@@ -114,14 +84,16 @@ def _at_end(message: Message, channel: Channel, start: int | None, end: int) -> 
             "is committed, is not in the log (deleted by retention, or the topic was made anew); restore the topic: "
             "without it nobody can tell which orders were already sent"
         )
-    if error.retriable() or error.code() in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN):
+    if passes(error):
         return False
     raise KafkaException(error)
 
 
-def _check_time(deadline: float, waiting: set[Channel], ends: Mapping[Channel, int], timeout_seconds: float) -> None:
+def _check_time(
+    deadline: float, waiting: set[Channel], marks: Mapping[Channel, Watermarks], timeout_seconds: float
+) -> None:
     if time.monotonic() > deadline:
-        names = ", ".join(f"{c.topic}[{c.partition}] up to {ends[c]}" for c in sorted(waiting))
+        names = ", ".join(f"{c.topic}[{c.partition}] up to {marks[c].high}" for c in sorted(waiting))
         raise Unavailable(
             f"committed records of {names} cannot be read within {timeout_seconds:.0f} s; a broker is away, or a "
             "transaction of another producer stays open"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from flows.errors import DivergedFromLog
-from flows.kafka.committed_tail import Channel
+from flows.kafka.watermarks import Channel
 from schemas.decision import GENESIS, Envelope
 
 

@@ -16,13 +16,13 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from flows.crash_points import reached
 from flows.errors import SnapshotIncompatible
 from flows.journal.signing import EnvelopeOf
-from flows.kafka.committed_tail import Channel
 from flows.kafka.decision_chain import ChainInspector, decision_value
 from flows.kafka.errors import ContiguityBroken
 from flows.kafka.progress import ProgressWriter
 from flows.kafka.settings import ClientSettings
 from flows.kafka.topics import partition_count
 from flows.kafka.transactional import Entry, TransactionalLog
+from flows.kafka.watermarks import Channel
 from flows.metrics import process_metrics
 from operators.frames import Beat, OutputBlock
 from schemas.partitioning import murmur2_partition
@@ -95,7 +95,7 @@ class KafkaDecisionSink(FixedPartitionedSink["OutputBlock | Beat", dict[str, Any
         return self._portfolios.index(item_key)
 
     def build_part(self, step_id: str, for_part: str, resume_state: dict[str, Any] | None) -> KafkaDecisionPartition:
-        """Open one portfolio's sink; with a snapshot this fences a predecessor that still runs.
+        """Open one portfolio's sink; this fences a predecessor that still runs.
 
         Raises:
             SnapshotIncompatible: the snapshot is of another version, or of other topics or partitions.
@@ -114,8 +114,7 @@ class KafkaDecisionSink(FixedPartitionedSink["OutputBlock | Beat", dict[str, Any
             self._envelope,
             self._progress,
         )
-        if resume_state is not None:
-            part.log.open()
+        part.log.open_soon()
         return part
 
     def _channel(self, topic: str, portfolio: str) -> Channel:

@@ -16,6 +16,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from flows.exit_codes import Unavailable
 from flows.kafka.settings import ClientSettings, admin_config
+from flows.kafka.watermarks import Channel, watermarks
 
 #: A start without a snapshot reads control from its beginning, and the sinks compare with all that was decided.
 UNLIMITED_RETENTION: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
@@ -59,7 +60,7 @@ class TopicMismatch(Unavailable):
 
 
 def create_topics(client: ClientSettings, topics: Sequence[TopicSpec]) -> TopicsReport:
-    """Create those of ``topics`` that do not exist and wait until each partition has a leader. May be repeated.
+    """Create those of ``topics`` that do not exist and wait until each partition is served. May be repeated.
 
     Raises:
         TopicMismatch: some exist with another partition count; all of them are named, nothing was created.
@@ -148,6 +149,9 @@ def _wait_for_leaders(admin: AdminClient, client: ClientSettings, topics: Sequen
             raise Unavailable(f"topic {waiting[0].name} was created but its partitions have no leader; check brokers")
         if waiting:
             time.sleep(0.02)
+    # A leader is named before it has opened the log.
+    places = [Channel(t.name, partition) for t in topics for partition in range(t.partitions)]
+    watermarks(client, places, TIMEOUT_SECONDS, committed=False)
 
 
 def _led(topic: TopicMetadata | None, partitions: int) -> bool:

@@ -11,16 +11,18 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from flows.crash_points import reached
 from flows.errors import DivergedFromLog, Fenced, WeirError
 from flows.exit_codes import Unavailable
-from flows.kafka.committed_tail import Channel, Inspect, TailRecord, read_tail
+from flows.kafka.committed_tail import Inspect, TailRecord, read_tail
 from flows.kafka.settings import ClientSettings, transactional_config
+from flows.kafka.watermarks import Channel
 
 #: How long a batch may take to be settled before the flow gives up; longer than a broker needs to come back, and than
 #: the broker needs to end a transaction that someone left open.
@@ -65,7 +67,6 @@ class TransactionalLog:
         last_digest: digest of the last committed entry of the leading channel that the snapshot knows.
         inspector: makes what looks at the committed records after ``ends``, each time they are read.
         settle_seconds: how long :meth:`write` tries before it gives up.
-        producer: makes the producer.
 
     Attributes:
         ends: offset after the last record that is known to be committed, for each channel.
@@ -84,7 +85,6 @@ class TransactionalLog:
         inspector: Callable[[], Inspect],
         *,
         settle_seconds: float = SETTLE_SECONDS,
-        producer: Callable[[dict[str, Any]], Producer] = Producer,
     ) -> None:
         self._client = client
         self._name = name
@@ -95,9 +95,18 @@ class TransactionalLog:
         self.last_digest = last_digest
         self._inspector = inspector
         self._settle_seconds = settle_seconds
-        self._make_producer = producer
         self._producer: Producer | None = None
         self._tail: CommittedTail | None = None
+        self._opening: Future[None] | None = None
+
+    def open_soon(self) -> None:
+        """Begin :meth:`open` in a thread, since it takes up to 0.5 s and many logs open at once.
+
+        Every other call waits for it and raises what it met.
+        """
+        thread = ThreadPoolExecutor(1, "kafka-open")
+        self._opening = thread.submit(self._settle_open)
+        thread.shutdown(wait=False)
 
     def open(self) -> None:
         """Take over the transactional id: fences a zombie and aborts what it left open. Does nothing when open.
@@ -105,7 +114,11 @@ class TransactionalLog:
         Raises:
             Unavailable: Kafka cannot be reached in time, or refuses.
         """
-        self._until_settled(self._open)
+        opening, self._opening = self._opening, None
+        if opening is None:
+            self._settle_open()
+        else:
+            opening.result()
 
     def read_committed(self) -> None:
         """Open, and read what is committed after ``ends``. Does nothing when that was done.
@@ -114,6 +127,7 @@ class TransactionalLog:
             InputLost: the log does not reach back to ``ends``.
             DivergedFromLog: what is committed does not follow what the snapshot knows.
         """
+        self.open()
         self._until_settled(self._read_tail)
 
     def write(self, groups: Sequence[Sequence[Entry]]) -> None:
@@ -124,6 +138,7 @@ class TransactionalLog:
             Fenced: another holder of the transactional id has taken over.
             Unavailable: no outcome in ``settle_seconds``.
         """
+        self.open()
         waiting = deque(groups)
 
         def attempt() -> None:
@@ -140,11 +155,16 @@ class TransactionalLog:
 
     def close(self) -> None:
         """Let go of the producer; nothing is under way between writes."""
+        if self._opening is not None:
+            wait([self._opening])
         self._forget()
+
+    def _settle_open(self) -> None:
+        self._until_settled(self._open)
 
     def _open(self) -> Producer:
         if self._producer is None:
-            producer = self._make_producer(transactional_config(self._client, self._id))
+            producer = Producer(transactional_config(self._client, self._id))
             producer.init_transactions(self._settle_seconds)
             self._producer = producer
         return self._producer

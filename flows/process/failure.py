@@ -17,12 +17,15 @@ import msgspec
 from msgspec import Struct
 
 from flows import exit_codes
-from flows.exit_codes import ExitCode
+from flows.exit_codes import ExitCode, FlowStopped
 from operators.contiguity import ContiguityError, SnapshotError
 from schemas.configuration import ConfigurationError
 
 #: Free bytes below which a dead process is put down to the full disk.
 FULL_DISK_BYTES = 1 << 20
+#: SQLite's words for ENOSPC, and for every other refusal to write: a quota, a limit of the process, a broken disk.
+_FULL = "disk is full"
+_REFUSED = "disk I/O error"
 
 #: After these, a restart cannot help or must not be tried without a human (design, "Edges").
 FINAL_CODES = frozenset(
@@ -100,11 +103,11 @@ def exit_code_of(error: BaseException) -> ExitCode:
 
 
 def is_disk_full(error: BaseException, folder: Path | None) -> bool:
-    """Whether ``error`` came of a full disk: by its own words, or because ``folder`` has no room left."""
+    """Whether ``error`` came of a disk that takes no more: by its own words, or because ``folder`` has no room left."""
     for link in _chain(error):
-        if isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return True
-        if "disk is full" in str(link):
+        if any(words in str(link) for words in (_FULL, _REFUSED)):
             return True
     return (
         folder is not None
@@ -117,12 +120,18 @@ def is_disk_full(error: BaseException, folder: Path | None) -> bool:
 def describe(error: BaseException, recovery_folder: Path | None = None) -> Failure:
     """One message and exit code for what ended a process."""
     detail = "".join(traceback.format_exception(error))
-    if is_disk_full(error, recovery_folder):
+    # An error on purpose speaks for itself, also one that was made of a full disk already.
+    if not isinstance(error, FlowStopped) and is_disk_full(error, recovery_folder):
         where = f" {recovery_folder}" if recovery_folder else ""
+        problem = f"no space left on the disk of the recovery folder{where}: free some and start again"
+        if any(_REFUSED in str(link) for link in _chain(error)):
+            problem = (
+                f"the recovery folder{where} cannot be written ({_REFUSED}): a quota or a limit of file sizes is"
+                " reached, or the disk is broken; put that right and start again"
+            )
         return Failure(
             exit_code=ExitCode.UNAVAILABLE,
-            message=f"no space left on the disk of the recovery folder{where}: free some and start again;"
-            " the run goes on from its last whole snapshot",
+            message=f"{problem}; the run goes on from its last whole snapshot",
             final=True,
             detail=detail,
         )

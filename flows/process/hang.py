@@ -47,8 +47,11 @@ def end_after_hang(settings: FlowSettings, evaluation: Evaluation, failure_file:
         )
     described = failure.describe(describe_hang(evaluation, settings.hang_seconds, after))
     described = failure.Failure(exit_code=ExitCode.HANG, message=described.message, final=final)
-    if failure_file is not None:
-        failure.write(described, failure_file)
-    else:
-        print(f"weir: error: {described.message}", file=sys.stderr, flush=True)
-    os._exit(ExitCode.HANG)
+    try:
+        if failure_file is not None:
+            failure.write(described, failure_file)
+        else:
+            print(f"weir: error: {described.message}", file=sys.stderr, flush=True)
+    finally:
+        # Also when nobody reads the message any more: else the hung process would stay for ever.
+        os._exit(ExitCode.HANG)

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
-from tests.processes.shared import expected, market
+import pytest
 
-__all__ = ["expected", "market"]
+from tests.processes.shared import expected, halves, market
+from tests.processes.tally import TALLY
+
+__all__ = ["expected", "halves", "market"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line for all kills; under xdist the workers' numbers stay with them."""
+    if TALLY.shapes:
+        terminalreporter.write_line(f"crash and invariance: {TALLY.line()}")

@@ -10,13 +10,15 @@ import pytest
 
 from flows.exit_codes import ExitCode
 from flows.kafka.settings import ClientSettings
-from tests.processes.live_cluster import killed_at_the_end, weir
-from tests.processes.market import document, write_configuration
+from tests.processes.live_cluster import weir
+from tests.processes.market import CYCLES, document, write_configuration
 from tests.processes.outputs import assert_equal, outputs_of_files
 from tests.processes.trial import Trial, replayed
 
-# Not yet proven on an idle machine within the default suite's time: see the closing note.
-pytestmark = [pytest.mark.process, pytest.mark.soak]
+pytestmark = pytest.mark.process
+
+#: Longer than any strategy takes on a busy machine that loads its kernels.
+HANG_SECONDS = 5.0
 
 MODULE = """
 from operators.normalize.features.feature import Feature
@@ -64,29 +66,33 @@ def portfolios() -> list[dict[str, Any]]:
 def test_a_replay_ends_with_an_error_that_names_strategy_and_cycle(
     market: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    made = document(portfolios=portfolios(), runtime={"hang_seconds": 3.0})
+    made = document(portfolios=portfolios(), runtime={"hang_seconds": HANG_SECONDS})
     configuration = write_configuration(tmp_path / "weir.yaml", made)
     arguments = ["replay", "--dump", str(market), "--config", str(configuration), "--out", str(tmp_path / "out")]
-    ended = weir(*arguments, "--no-report", "--no-clickhouse", environment=environment)
+    ended = weir(*arguments, "--no-report", "--no-clickhouse", **environment)
     assert ended.returncode == ExitCode.HANG, ended.stderr
     assert "stuck" in ended.stderr and "cycle" in ended.stderr and "fix the strategy" in ended.stderr
 
 
+# Open defect: a key group whose snapshot lies past the quarantine's first cycle keeps the intents that it made there,
+# since groups alone leave the schedule out; a replay has none. Fails when groups are apart, as under heavy load.
+@pytest.mark.soak
 def test_a_live_flow_quarantines_the_schedule_restarts_and_its_recording_replays_alike(
     kafka_client: ClientSettings, market: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     trial = Trial(kafka_client, tmp_path / "trial", portfolios=portfolios())
-    trial.made["runtime"]["hang_seconds"] = 3.0
+    trial.made["runtime"]["hang_seconds"] = HANG_SECONDS
     write_configuration(trial.configuration, trial.made)
-    trial.topics(environment).publish(market)
-    cluster = trial.cluster().start(processes=2, restarts=3, environment=environment)
-    end = 300 - 20
-    with killed_at_the_end(cluster):
-        trial.wait_for_cycle("beta", end, cluster)
+    trial.topics().publish(market)
+    with trial.cluster().start(processes=2, restarts=3, **environment) as cluster:
+        # A decision comes at least every heartbeat of 20 cycles.
+        trial.wait_for_cycle("beta", CYCLES - 20, cluster)
+        assert "stuck" in cluster.said and "quarantined" in cluster.said
+        recorded = tmp_path / "recorded"
+        ended = weir("record", "--config", trial.configuration, "--out", recorded, "--no-seal", **environment)
+        assert ended.returncode == 0, ended.stderr
+        replayed(recorded, trial.configuration, tmp_path / "out", **environment)
+        expected = outputs_of_files(tmp_path / "out")
+        trial.wait_for(expected.total, cluster)
         assert cluster.stop() == 0, cluster.said[-2000:]
-    assert "stuck" in cluster.said and "quarantined" in cluster.said
-    recorded = tmp_path / "recorded"
-    ended = weir("record", "--config", trial.configuration, "--out", recorded, "--no-seal", environment=environment)
-    assert ended.returncode == 0, ended.stderr
-    replayed(recorded, trial.configuration, tmp_path / "out", environment=environment)
-    assert_equal(trial.outputs(), outputs_of_files(tmp_path / "out"))
+    assert_equal(trial.outputs(), expected)

@@ -19,8 +19,7 @@ from tests.processes.live_cluster import weir
 from tests.processes.market import document, write_configuration
 from tests.processes.outputs import Outputs, assert_equal, outputs_of_files
 
-# Not yet proven on an idle machine within the default suite's time: see the closing note.
-pytestmark = [pytest.mark.process, pytest.mark.soak]
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +61,24 @@ def test_a_snapshot_of_an_unknown_version_is_refused(step: str, market: Path, ru
     assert "99" in ended.stderr and "resume with the code that wrote it" in ended.stderr
 
 
+def change_marker(run: Path, **fields: object) -> None:
+    """Overwrites fields of what the last run left about itself."""
+    marker = run / "recovery" / MARKER_FILE
+    marker.write_bytes(msgspec.json.encode({**msgspec.json.decode(marker.read_bytes()), **fields}))
+
+
+def test_after_an_unclean_stop_other_code_is_refused(market: Path, run: Path) -> None:
+    change_marker(run, clean=False, code_version="of another release")
+    ended = weir(*command(market, run))
+    assert ended.returncode == ExitCode.SNAPSHOT_INCOMPATIBLE, ended.stderr
+    assert "code version" in ended.stderr and "it was of another release" in ended.stderr
+    assert "start with the code of that run" in ended.stderr
+
+
 def test_after_an_unclean_stop_another_configuration_is_refused_and_the_same_goes_on(
     market: Path, expected: Outputs, run: Path
 ) -> None:
-    marker = run / "recovery" / MARKER_FILE
-    marker.write_bytes(msgspec.json.encode({**msgspec.json.decode(marker.read_bytes()), "clean": False}))
+    change_marker(run, clean=False)
     changed = write_configuration(run / "changed.yaml", document(circuit={"errors": 9}))
     same = command(market, run)
     other = [str(changed) if argument.endswith("weir.yaml") else argument for argument in same]

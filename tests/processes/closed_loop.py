@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,28 +12,13 @@ import msgspec
 
 from flows.kafka.settings import ClientSettings
 from schemas.decision import DecisionBody
-from tests.processes.live_cluster import ROOT, LiveCluster, weir
+from tests.processes.live_cluster import Command, LiveCluster, weir
 from tests.processes.market import PARTITIONS, document
 from tests.processes.outputs import Outputs, committed
 from tests.processes.trial import Trial
 
 #: Enough partitions that no two portfolios share one.
 FILLS_PARTITIONS = 3
-
-
-class Venue(LiveCluster):
-    """One ``weir paper-execution``."""
-
-    def start(self, *_: Any, **__: Any) -> Venue:  # type: ignore[override]
-        """Starts it."""
-        command = [sys.executable, "-m", "flows", "paper-execution", "--config", str(self._configuration)]
-        command += ["--recovery", str(self._recovery), "--json"]
-        with self._log.open("ab") as log:
-            self._supervisor = subprocess.Popen(
-                command, cwd=ROOT, env=dict(os.environ), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
-        return self
 
 
 class ClosedLoop(Trial):
@@ -59,10 +41,11 @@ class ClosedLoop(Trial):
         self.publish(dump)
         return self
 
-    def venue(self) -> Venue:
+    def venue(self) -> Command:
         """The venue, not started yet."""
         self.clusters += 1
-        return Venue(self.configuration, self.folder / "venue", self.folder / f"venue-{self.clusters}.log")
+        log, recovery = self.folder / f"venue-{self.clusters}.log", self.folder / "venue"
+        return Command(log, "paper-execution", "--json", "--config", self.configuration, "--recovery", recovery)
 
     def reports(self) -> list[dict[str, Any]]:
         """Every execution report in the fills topic."""
@@ -70,9 +53,9 @@ class ClosedLoop(Trial):
         return [r for r in found if r["type"] == "execution_report"]
 
     @contextmanager
-    def running(self) -> Iterator[tuple[LiveCluster, Venue]]:
+    def running(self) -> Iterator[tuple[LiveCluster, Command]]:
         """Both sides, until the block ends."""
-        flow, venue = self.cluster().start(), self.venue().start()
+        flow, venue = self.cluster().start(), self.venue().launch()
         try:
             yield flow, venue
         finally:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.processes.shared import expected, market
+from tests.processes.shared import expected, halves, market
 
-__all__ = ["expected", "market"]
+__all__ = ["expected", "halves", "market"]

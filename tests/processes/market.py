@@ -24,6 +24,12 @@ NS: Final = 1_000_000_000
 CYCLE_SECONDS: Final = 60
 START: Final = 1_700_000_040
 PARTITIONS: Final = 4
+CYCLES: Final = 200
+#: (role, partition) of every partition there is.
+Place = tuple[str, int]
+PLACES: Final[list[Place]] = [*(("market", partition) for partition in range(PARTITIONS)), ("control", 0)]
+#: A record that is no bar comes in every partition after so many cycles.
+GARBAGE_EVERY: Final = 23
 #: Two symbols in each partition, by Kafka's own rule.
 SYMBOLS: Final = tuple(
     symbol
@@ -32,12 +38,18 @@ SYMBOLS: Final = tuple(
 )
 
 
-def write_market(folder: Path, cycles: int = 300) -> Path:
-    """Writes the dump and returns its folder."""
+def write_market(
+    folder: Path, cycles: int = CYCLES, *, after: int = 0, upto: int | None = None, only: Place | None = None
+) -> Path:
+    """Writes the dump, or a part of it: cycles ``after`` < cycle <= ``upto``, ``only`` one partition. Returns it.
+
+    Records of a part stand where they stand in the whole.
+    """
     writer = DumpWriter(folder, Manifest(cycle_seconds=CYCLE_SECONDS, interval="1m", source="made for tests"))
-    for partition in range(PARTITIONS):
-        _append(writer, "market", partition, _market_records(partition, cycles))
-    _append(writer, "control", 0, _control_records(cycles))
+    for role, partition in PLACES:
+        records = _market_records(partition, cycles) if role == "market" else _control_records(cycles)
+        chosen = records if only in (None, (role, partition)) else []
+        _append(writer, role, partition, chosen, after, cycles + 1 if upto is None else upto)
     writer.manifest.sealed = True
     writer.close([_instrument(symbol) for symbol in SYMBOLS])
     return folder
@@ -57,9 +69,28 @@ def _instrument(symbol: str) -> Instrument:
     )
 
 
-def _append(writer: DumpWriter, role: str, partition: int, records: list[tuple[int, bytes]]) -> None:
-    offsets = list(range(len(records)))
-    writer.append(role, partition, Records.of(offsets, [ts for ts, _ in records], [value for _, value in records]))
+def write_parts(folder: Path, parts: int, only: Place | None = None) -> list[Path]:
+    """The dump, or ``only`` one partition of it, in ``parts`` dumps that follow each other."""
+    borders = [0, *(CYCLES * part // parts for part in range(1, parts)), CYCLES + 1]
+    return [write_market(folder / f"part-{n}", after=borders[n], upto=borders[n + 1], only=only) for n in range(parts)]
+
+
+def write_shuffled(folder: Path, parts: int, seed: int) -> list[Path]:
+    """The dump in parts of single partitions, in an order that keeps nothing but each partition's own."""
+    places = PLACES * parts
+    random.Random(seed).shuffle(places)
+    waiting = {place: iter(write_parts(folder / f"{place[0]}-{place[1]}", parts, place)) for place in PLACES}
+    return [next(waiting[place]) for place in places]
+
+
+def _append(
+    writer: DumpWriter, role: str, partition: int, records: list[tuple[int, bytes]], after: int, upto: int
+) -> None:
+    # A cycle's own records come within a second after its border, commands half a cycle before it.
+    first, last = ((START + cycle * CYCLE_SECONDS + 10) * NS for cycle in (after, upto))
+    chosen = [(offset, ts, value) for offset, (ts, value) in enumerate(records) if first < ts <= last]
+    offsets, times, values = ([record[n] for record in chosen] for n in range(3))
+    writer.append(role, partition, Records.of(offsets, times, values))
 
 
 def _market_records(partition: int, cycles: int) -> list[tuple[int, bytes]]:
@@ -81,7 +112,7 @@ def _market_records(partition: int, cycles: int) -> list[tuple[int, bytes]]:
             found.append((ts + 5_000_000, payload))
             if chance.random() < 0.01:
                 found.append((ts + 6_000_000, payload))
-        if cycle % 97 == 0:
+        if cycle % GARBAGE_EVERY == 0:
             found.append((ts + 7_000_000, b'{"type":"bar","symbol":"' + bytes([0xFF, cycle % 256])))
     end = (START + (cycles + 1) * CYCLE_SECONDS) * NS
     return [*found, (end, clock_tick(end))]

@@ -35,6 +35,11 @@ class Outputs:
         """As ``weir replay`` states it."""
         return _digest(order for portfolio in sorted(self.orders) for order in self.orders[portfolio])
 
+    @property
+    def total(self) -> int:
+        """Number of decisions."""
+        return sum(map(len, self.bodies.values()))
+
     def counts(self) -> dict[str, int]:
         """Number of decisions by portfolio."""
         return {portfolio: len(bodies) for portfolio, bodies in sorted(self.bodies.items())}
@@ -60,23 +65,26 @@ def outputs_of_files(out: Path) -> Outputs:
     return found
 
 
-def outputs_of_kafka(client: ClientSettings, prefix: str) -> Outputs:
-    """What a read_committed consumer sees in the topics ``{prefix}.decisions``, ``.orders`` and ``.dead_letters``."""
+def outputs_of_kafka(client: ClientSettings, prefix: str, *, wait: bool = True) -> Outputs:
+    """What a read_committed consumer sees in the topics ``{prefix}.decisions``, ``.orders`` and ``.dead_letters``.
+
+    ``wait`` for the end of open transactions, or take what can be seen now.
+    """
     found = Outputs()
-    for key, value in committed(client, f"{prefix}.decisions"):
+    for key, value in committed(client, f"{prefix}.decisions", wait):
         found.bodies.setdefault(key, []).append(split_line(value)[0])
-    for key, value in committed(client, f"{prefix}.orders"):
+    for key, value in committed(client, f"{prefix}.orders", wait):
         found.orders.setdefault(key, []).append(value)
-    letters = [msgspec.json.decode(value) for _, value in committed(client, f"{prefix}.dead_letters")]
+    letters = [msgspec.json.decode(value) for _, value in committed(client, f"{prefix}.dead_letters", wait)]
     found.dead_letters = sorted((d["topic"], d["partition"], d["offset"], d["reason"]) for d in letters)
     return found
 
 
-def committed(client: ClientSettings, topic: str) -> list[tuple[str, bytes]]:
+def committed(client: ClientSettings, topic: str, wait: bool = True) -> list[tuple[str, bytes]]:
     """(key, value) of every committed record, partition by partition."""
     found: list[tuple[str, bytes]] = []
     for partition in range(partition_count(client, topic)):
-        for message in read_all(client, topic, partition=partition):
+        for message in read_all(client, topic, partition=partition, wait=wait):
             key, value = message.key(), message.value()
             assert isinstance(key, bytes) and isinstance(value, bytes)
             found.append((key.decode(), value))
@@ -96,6 +104,16 @@ def assert_each_once_in_sequence(found: Outputs) -> None:
         assert [order["sequence"] for order in decoded] == list(range(1, len(decoded) + 1)), f"{portfolio}: a gap"
         ids = [(order["type"], order["client_order_id"]) for order in decoded]
         assert len(set(ids)) == len(ids), f"{portfolio}: an order came twice"
+
+
+def assert_begins(found: Outputs, expected: Outputs) -> None:
+    """Each portfolio's decisions and orders are the first ones that are expected, and not all of them."""
+    assert_each_once_in_sequence(found)
+    for portfolio, bodies in found.bodies.items():
+        assert bodies == expected.bodies[portfolio][: len(bodies)], f"{portfolio}: other decisions than expected"
+    for portfolio, orders in found.orders.items():
+        assert orders == expected.orders[portfolio][: len(orders)], f"{portfolio}: other orders than expected"
+    assert found.total < expected.total, "the log was at its end"
 
 
 def assert_equal(found: Outputs, expected: Outputs) -> None:

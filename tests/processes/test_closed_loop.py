@@ -64,7 +64,7 @@ def test_kill_9_of_either_side_changes_nothing(
     loop = ClosedLoop(kafka_client, tmp_path, **VENUE).prepared(small_market)
     chance = random.Random(11)
     total = sum(expected.counts().values())
-    flow, venue = loop.cluster().start(), loop.venue().start()
+    flow, venue = loop.cluster().start(), loop.venue().launch()
     try:
         for kill in range(4):
             wanted = loop.decided() + chance.randint(5, total // 8)
@@ -75,7 +75,7 @@ def test_kill_9_of_either_side_changes_nothing(
                 flow = loop.cluster().start()
             else:
                 venue.kill()
-                venue = loop.venue().start()
+                venue = loop.venue().launch()
         to_the_end(loop, flow)
         assert flow.stop() == 0, flow.said[-2000:]
     finally:

@@ -11,9 +11,9 @@ import pytest
 from tests.processes.live_cluster import weir
 from tests.processes.market import document, write_configuration
 from tests.processes.outputs import Outputs, assert_equal, outputs_of_files
+from tests.processes.tally import TALLY
 
-# Not yet proven on an idle machine within the default suite's time: see the closing note.
-pytestmark = [pytest.mark.process, pytest.mark.soak]
+pytestmark = pytest.mark.process
 
 #: (processes, workers, batch, slab, PYTHONHASHSEED)
 Shape = tuple[int, int, int, int, str]
@@ -21,8 +21,7 @@ REDUCED: list[Shape] = [
     (0, 2, 7, 500, "1"),
     (0, 4, 1, 200, "random"),
     (2, 1, 10_000, 100, "2"),
-    (4, 1, 33, 1_000, "random"),
-    (2, 2, 3, 60, "4294967295"),
+    (4, 1, 33, 1_000, "4294967295"),
 ]
 FULL: list[Shape] = [
     (processes, workers, batch, slab, seed)
@@ -42,12 +41,14 @@ def check(shape: Shape, market: Path, expected: Outputs, folder: Path) -> None:
         "replay", "--dump", market, "--config", configuration, "--out", folder / "out", "--json",
         "--no-clickhouse", "--no-report", "--processes", str(processes), "--workers", str(workers),
         "--batch", str(batch), "--slab", str(slab),
-        environment={"PYTHONHASHSEED": seed},
+        PYTHONHASHSEED=seed,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     result = json.loads(ended.stdout.splitlines()[-1])
     assert result["decisions_sha256"] == expected.decisions_sha256
     assert_equal(outputs_of_files(folder / "out"), expected)
+    TALLY.shapes.add(("dump", *shape))
+    TALLY.hashes.add(result["decisions_sha256"])
 
 
 @pytest.mark.parametrize("shape", REDUCED, ids=str)

@@ -9,18 +9,22 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
+from flows.dump.layout import open_dump
 from flows.kafka.settings import ClientSettings, consumer_config
-from flows.kafka.topics import partition_count
-from flows.topics import OUTPUT_ROLES, ROLES
-from tests.processes.live_cluster import DEADLINE, LiveCluster, eventually, weir
+from flows.kafka.topics import create_topics, partition_count
+from flows.process.snapshot_rows import newest_rows
+from flows.publish import publish
+from flows.topics import OUTPUT_ROLES, ROLES, topic_specs
+from schemas.configuration import load_configuration
+from tests.processes.live_cluster import LiveCluster, eventually, weir
 from tests.processes.market import CYCLE_SECONDS, NS, START, document, write_configuration
 from tests.processes.outputs import Outputs, assert_equal, outputs_of_files, outputs_of_kafka
 
 
-def replayed(dump: Path, configuration: Path, out: Path, environment: dict[str, str] | None = None) -> dict[str, Any]:
+def replayed(dump: Path, configuration: Path, out: Path, **environment: str) -> dict[str, Any]:
     """Runs ``weir replay``; returns its result."""
     arguments: list[str | Path] = ["replay", "--dump", dump, "--config", configuration, "--out", out]
-    ended = weir(*arguments, "--no-clickhouse", "--no-report", "--json", environment=environment)
+    ended = weir(*arguments, "--no-clickhouse", "--no-report", "--json", **environment)
     assert ended.returncode == 0, ended.stderr
     result: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return result
@@ -57,17 +61,15 @@ class Trial:
         self._tail: Consumer | None = None
         self._seen = 0
 
-    def topics(self, environment: dict[str, str] | None = None) -> Trial:
-        """Creates the topics by ``weir topics create``."""
-        ended = weir("topics", "create", "--config", self.configuration, "--json", environment=environment)
-        assert ended.returncode == 0, ended.stderr
-        assert len(json.loads(ended.stdout)["created"]) == 2 + len(OUTPUT_ROLES)
+    def topics(self) -> Trial:
+        """Creates the topics."""
+        report = create_topics(self.client, topic_specs(load_configuration(self.configuration)))
+        assert len(report.created) == 2 + len(OUTPUT_ROLES)
         return self
 
     def publish(self, dump: Path) -> Trial:
-        """Publishes a dump by ``weir publish``."""
-        ended = weir("publish", dump, "--config", self.configuration, "--json")
-        assert ended.returncode == 0, ended.stderr
+        """Publishes a dump after what was published before."""
+        publish(open_dump(dump), load_configuration(self.configuration), append=True)
         return self
 
     def expecting(self, outputs: Outputs) -> Trial:
@@ -81,9 +83,9 @@ class Trial:
         log = self.folder / f"run-{self.clusters}.log"
         return LiveCluster(self.configuration, recovery or self.recovery, log)
 
-    def outputs(self) -> Outputs:
-        """What is committed now."""
-        return outputs_of_kafka(self.client, self.prefix)
+    def outputs(self, *, wait: bool = True) -> Outputs:
+        """What is committed; ``wait`` for the end of what a dead cluster left open, or take what can be seen now."""
+        return outputs_of_kafka(self.client, self.prefix, wait=wait)
 
     def decided(self) -> int:
         """Number of decisions that were seen committed so far; cheap, and never more than there are."""
@@ -91,11 +93,12 @@ class Trial:
             topic = f"{self.prefix}.decisions"
             self._tail = Consumer(consumer_config(self.client))
             self._tail.assign([TopicPartition(topic, p, 0) for p in range(partition_count(self.client, topic))])
-        while messages := self._tail.consume(1000, 0.1):
+        # As many as there may be within one fetch; a longer wait would only delay the answer.
+        while messages := self._tail.consume(1000, 0.02):
             self._seen += sum(message.error() is None for message in messages)
         return self._seen
 
-    def wait_for(self, decisions: int, cluster: LiveCluster, seconds: float = DEADLINE) -> None:
+    def wait_for(self, decisions: int, cluster: LiveCluster) -> None:
         """Returns when at least so many decisions are committed; fails when the cluster ends before."""
 
         def there() -> bool:
@@ -103,7 +106,16 @@ class Trial:
             assert found or not cluster.ended, f"the cluster ended early: {cluster.said[-2000:]}"
             return found
 
-        eventually(f"{decisions} decisions", there, seconds)
+        eventually(f"{decisions} decisions", there)
+
+    def wait_for_epoch(self, number: int, cluster: LiveCluster) -> None:
+        """Returns when the recovery folder holds a state of an epoch with this number or a later one."""
+
+        def there() -> bool:
+            assert not cluster.ended, f"the cluster ended early: {cluster.said[-2000:]}"
+            return max((row.epoch for row in newest_rows(self.recovery, decode=False)), default=-1) >= number
+
+        eventually(f"epoch {number}", there)
 
     def wait_for_cycle(self, portfolio: str, number: int, cluster: LiveCluster) -> None:
         """Returns when ``portfolio`` has decided in the market's cycle ``number`` or a later one."""
@@ -120,12 +132,9 @@ class Trial:
     def finish(self, processes: int = 1, workers: int = 1) -> None:
         """Runs to the end of the log, drains, and compares all that is committed with what is expected."""
         assert self.expected is not None
-        cluster = self.cluster().start(processes, workers)
-        try:
-            self.wait_for(sum(self.expected.counts().values()), cluster)
+        with self.cluster().start(processes, workers) as cluster:
+            self.wait_for(self.expected.total, cluster)
             assert cluster.stop() == 0, cluster.said[-2000:]
-        finally:
-            cluster.kill()
         assert_equal(self.outputs(), self.expected)
 
 

@@ -19,7 +19,7 @@ from flows.errors import DivergedFromLog, Fenced, InputLost, SnapshotIncompatibl
 from flows.exit_codes import ExitCode, Unavailable, exit_code_of
 from flows.journal.keys import HmacKey, KeyRing
 from flows.journal.signing import EnvelopeOf, Signer, handover_of
-from flows.kafka import committed_tail
+from flows.kafka import committed_tail, transactional
 from flows.kafka.dead_letter_sink import dead_letter_key, dead_letter_sink
 from flows.kafka.errors import ContiguityBroken
 from flows.kafka.settings import ClientSettings, transactional_config
@@ -266,8 +266,8 @@ def test_an_unknown_outcome_is_looked_up_in_the_log(
 ) -> None:
     monkeypatch.setattr(LosesTheAnswer, "lost", False)
     monkeypatch.setattr(LosesTheAnswer, "commits", committed)
+    monkeypatch.setattr(transactional, "Producer", LosesTheAnswer)
     part = decisions.opened()
-    monkeypatch.setattr(part.log, "_make_producer", LosesTheAnswer)
     part.write_batch([decisions.block(1, 3)])
     assert LosesTheAnswer.lost
     part.write_batch([decisions.block(4, 5, counter=1)])
@@ -319,6 +319,24 @@ def test_a_snapshot_of_another_version_or_topic_is_refused(decisions: Decisions)
         decisions.opened({**state, "version": 7})
     with pytest.raises(SnapshotIncompatible, match="orders_topic was 'old'"):
         decisions.opened({**state, "orders_topic": "old"})
+
+
+def test_an_idle_zombie_never_fences_its_successor_with_its_first_record(
+    kafka_client: ClientSettings, kafka_topic: MakeTopic
+) -> None:
+    """Defect: a sink without records opened at its first one, so an old cluster's first dead letter ended the new."""
+    topic = kafka_topic("dead_letters")
+    sink = dead_letter_sink(kafka_client, topic, topic, [("market", 0)])
+    key = dead_letter_key("market", 0)
+    frame = DeadLetters("market", 0, 0, [DeadLetterRow("market", 0, 10, 5, "DECODE_MALFORMED", "not JSON", b"{")])
+    zombie = sink.build_part("step", key, None)
+    state = zombie.snapshot()
+    successor = sink.build_part("step", key, state)
+    successor.snapshot()
+    with pytest.raises(Fenced):
+        zombie.write_batch([frame])
+    successor.write_batch([frame])
+    assert len(read_all(kafka_client, topic)) == 1
 
 
 def test_a_missing_topic_is_named(decisions: Decisions) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
-from flows.kafka.settings import ClientSettings
+from flows.kafka.settings import ClientSettings, consumer_config
 from flows.kafka.topics import UNLIMITED_RETENTION, ConfigDifference, TopicMismatch, TopicSpec, create_topics
 
 
@@ -22,6 +23,17 @@ def test_creating_topics_twice_creates_them_once(kafka_client: ClientSettings, p
     second = create_topics(kafka_client, specs)
     assert (second.created, second.differences) == ([], [])
     assert sorted(second.existing) == sorted(first.created)
+
+
+def test_a_topic_that_was_created_is_served_at_once(kafka_client: ClientSettings, prefix: str) -> None:
+    """Defect: leaders were named, and a publish right after was refused by a broker that had not opened the log."""
+    for number in range(10):
+        name = f"{prefix}.{number}"
+        create_topics(kafka_client, [TopicSpec(name, 4)])
+        consumer = Consumer(consumer_config(kafka_client))
+        ends = [consumer.get_watermark_offsets(TopicPartition(name, partition), 30) for partition in range(4)]
+        consumer.close()
+        assert ends == [(0, 0)] * 4
 
 
 def test_another_partition_count_is_an_error_that_names_every_topic(kafka_client: ClientSettings, prefix: str) -> None:

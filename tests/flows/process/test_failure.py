@@ -10,6 +10,7 @@ import pytest
 from flows.errors import InputLost
 from flows.exit_codes import ExitCode
 from flows.process.failure import describe
+from flows.process.run_failed import RunFailed
 from operators.contiguity import SnapshotError
 from schemas.configuration import ConfigurationError
 
@@ -49,3 +50,16 @@ def test_a_full_disk_is_told_in_plain_words_and_is_no_reason_to_restart(error: E
     found = describe(raised(error), tmp_path)
     assert found.message.startswith(f"no space left on the disk of the recovery folder {tmp_path}: free some")
     assert found.final
+
+
+def test_what_was_said_of_a_full_disk_once_is_not_said_anew_without_its_folder() -> None:
+    """Defect: the command line described the error a second time and lost the folder's name."""
+    told = describe(raised(RuntimeError("database or disk is full")), Path("recovery"))
+    assert describe(raised(RunFailed.of(told), RuntimeError("database or disk is full"))).message == told.message
+
+
+def test_a_disk_that_refuses_for_another_reason_is_told_so(tmp_path: Path) -> None:
+    """SQLite says "full" for ENOSPC alone; a quota or a limit of file sizes is an I/O error to it."""
+    found = describe(raised(RuntimeError("SqliteFailure: disk I/O error")), tmp_path)
+    assert found.message.startswith(f"the recovery folder {tmp_path} cannot be written (disk I/O error): a quota or")
+    assert (found.exit_code, found.final) == (ExitCode.UNAVAILABLE, True)
