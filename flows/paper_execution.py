@@ -18,11 +18,8 @@ from flows.kafka.append_sink import KafkaAppendSink
 from flows.kafka.run_ahead import RunAhead
 from flows.kafka.source import KafkaSource
 from flows.kafka.topics import partition_count
-from flows.process import drain, failure, outcome
-from flows.process.recovery_folder import RecoveryFolder
-from flows.process.run_failed import RunFailed
-from flows.process.worker import execute
-from flows.settings import RECOVERY_PARTITIONS
+from flows.process import drain, outcome
+from flows.process.alone import run_alone
 from flows.stages import Numbered, StageLogic
 from flows.topics import client_settings, topic_name
 from operators.frames import Beat, MarketBlock, RecordBlock
@@ -171,23 +168,8 @@ def _value(keyed: tuple[str, Any]) -> Any:
 def run_paper_execution(configuration_file: Path, recovery: Path) -> dict[str, int]:
     """Runs the venue until SIGTERM or SIGINT; returns what was counted.
 
-    Raises ConfigurationError, ClusterLocked when another process has the recovery folder, and what the flow raises.
+    Raises ConfigurationError, and what :func:`flows.process.alone.run_alone` raises.
     """
     configuration = load_configuration(configuration_file)
-    with RecoveryFolder(recovery, RECOVERY_PARTITIONS) as folder, drain.on_signals():
-        folder.begin("", "")
-        try:
-            execute(
-                paper_execution(configuration, drain_when=drain.requested),
-                addresses=[],
-                process=0,
-                workers=1,
-                recovery_folder=folder.snapshots,
-                epoch_seconds=configuration.runtime.epoch_seconds,
-            )
-        except Exception as error:
-            if failure.is_disk_full(error, folder.snapshots):
-                raise RunFailed.of(failure.describe(error, folder.snapshots)) from error
-            raise
-        folder.end()
-    return outcome.take().counts
+    epoch = configuration.runtime.epoch_seconds
+    return run_alone(lambda: paper_execution(configuration, drain_when=drain.requested), recovery, epoch)
