@@ -105,9 +105,7 @@ def _take_orders(
     left: dict[str, Any] | None,
     right: dict[str, Any] | None,
 ) -> None:
-    changes, same = order_changes(
-        known.portfolio, known.cycle, (left or {}).get("orders"), (right or {}).get("orders")
-    )
+    changes, same = order_changes(known.portfolio, known.cycle, (left or {}).get("orders"), (right or {}).get("orders"))
     counts.same += same
     for change in changes:
         setattr(counts, change.kind, getattr(counts, change.kind) + 1)
