@@ -68,6 +68,7 @@ SECTIONS: Final = (
     ("ClickHouse", "`clickhouse`", "Where `weir copy-decisions` writes; a replay embeds its own."),
     ("Runtime", "`runtime`", "How the job runs."),
     ("Telemetry", "`telemetry`", "Names in metrics and traces."),
+    ("Shadow", "`shadow`", "A candidate beside the live configuration; it emits no orders and changes no decision."),
     ("PaperVenueService", "`paper_venue`", "How `weir paper-execution` trades."),
     ("VenueFaults", "`paper_venue.faults`", "What goes wrong there, as shares of all cases, drawn from the seed."),
 )
@@ -403,6 +404,12 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Telemetry": {
         "namespace": ("", "Name in metrics and traces."),
         "interval_seconds": ("s", "Wall time between two reports of every schedule in the log of a live run."),
+    },
+    "Shadow": {
+        "configuration": (
+            "",
+            "Path of the candidate's configuration file; unset: no shadow runs. See `docs/whatif.md`.",
+        ),
     },
     "PaperVenueService": {
         "seed": ("", "Of the faults."),

@@ -14,7 +14,8 @@ def internally_filled(configuration: Configuration, source: str = "configuration
     """The configuration with every portfolio filling its own orders, and without the fills topic.
 
     A portfolio that traded at a venue gets the paper venue's slippage; account, order type and time in force stay.
-    Nothing is served or kept by such a run: the metrics address and the recovery folder are left out.
+    Nothing is served or kept by such a run, and nothing runs beside it: metrics address, recovery folder and shadow are
+    left out.
     """
     document = configuration.model_dump(mode="json", exclude_unset=True)
     if configuration.topics.fills is not None:
@@ -24,6 +25,7 @@ def internally_filled(configuration: Configuration, source: str = "configuration
             slippage = configuration.paper_venue.slippage_bps
             kept: dict[str, Any] = {name: getattr(portfolio.execution, name) for name in _KEPT}
             written["execution"] = {"mode": "internal_paper", "slippage_bps": slippage, **kept}
+    document.pop("shadow", None)
     for name in ("metrics_address", "recovery_directory"):
         document.get("runtime", {}).pop(name, None)
     return parse_configuration(document, source)

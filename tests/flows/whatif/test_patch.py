@@ -57,7 +57,7 @@ def test_a_new_kind_keeps_the_keys_that_it_has_and_loses_the_others(base: Config
 
 
 def test_a_section_that_was_not_written_can_be_set(base: Configuration) -> None:
-    found = changed(base, "circuit.errors=7", "portfolios.main.pods.trend.asset_allocator.lookback=30")
+    found = changed(base, "circuit.errors=7", "portfolios.main.pods.trend.asset_allocator.lookback_bars=30")
     assert found.circuit.errors == 7
 
 
