@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 SIDE_ROLES: Final = ("signals", "fills", "overlay", "control")
 INPUT_ROLES: Final = ("market", *SIDE_ROLES)
-OUTPUT_ROLES: Final = ("orders", "decisions", "dead_letters", "progress", "halts", "shadow_decisions")
-ROLES: Final = INPUT_ROLES + OUTPUT_ROLES
+OUTPUT_ROLES: Final = ("orders", "decisions", "dead_letters", "progress", "halts")
+#: What only a configuration with a shadow needs.
+SHADOW_ROLES: Final = ("shadow_decisions",)
+ROLES: Final = INPUT_ROLES + OUTPUT_ROLES + SHADOW_ROLES
 BOOTSTRAP_VARIABLE: Final = "KAFKA_BOOTSTRAP_SERVERS"
 
 
