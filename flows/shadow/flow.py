@@ -127,7 +127,8 @@ class _ShadowSteps:
 
         def run(step: GroupStep, group: int, block: Any) -> list[Routed]:
             frames, _ = step.step(block)
-            return [routed for frame in [*frames] or [_BEAT] for routed in self._fan.group(group, frame)]
+            items: list[Any] = [*frames] or [_BEAT]
+            return [routed for item in items for routed in self._fan.group(group, item)]
 
         logic = self._isolated(
             "group", lambda n: GroupStep(self._plan, n, self._quarantined, watch=ShadowWatch()), run, self._fan.group
