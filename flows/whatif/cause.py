@@ -54,13 +54,25 @@ class Cause(Struct, frozen=True, kw_only=True):
 
 
 def comparable(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A decision without hashes, ids and its number, which follow from all else and from the decisions before it."""
+    """A decision without hashes, ids and its number, which follow from all else and from the decisions before it, and
+    without limits that the allocator's trace repeats from the configuration."""
     kept = {name: value for name, value in body.items() if name not in _DERIVED and name != "sequence"}
     for name in ("fills", "intents", "orders"):
         table = kept.get(name)
         if table is not None:
             kept[name] = {column: v for column, v in table.items() if column not in _DERIVED and column != "sequence"}
+    capital = kept.get("capital")
+    if capital is not None and "steps" in capital:
+        kept["capital"] = {**capital, "steps": [_without_settings(step) for step in capital["steps"]]}
     return kept
+
+
+def _without_settings(step: dict[str, Any]) -> dict[str, Any]:
+    """A step of the allocator's trace without limits that only repeat the configuration: they bind where clips say."""
+    if step.get("step") != "leverage":
+        return step
+    pods = {pod: {k: v for k, v in room.items() if k != "limit"} for pod, room in step.get("pods", {}).items()}
+    return {**{k: v for k, v in step.items() if k != "max_gross_leverage"}, "pods": pods}
 
 
 def differing_sections(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:

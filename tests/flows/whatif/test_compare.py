@@ -63,3 +63,12 @@ def test_a_changed_policy_is_named_before_its_weights() -> None:
         "equal_weight",
         "kelly",
     )
+
+
+def test_a_limit_that_a_trace_repeats_is_no_difference_before_it_binds() -> None:
+    def traced(limit: float, used: float) -> dict[str, Any]:
+        leverage = {"step": "leverage", "max_gross_leverage": limit, "pods": {"p": {"limit": limit, "used": used}}}
+        return comparable({"capital": {"policy": "equal_weight", "steps": [leverage]}})
+
+    assert traced(1.5, 0.3) == traced(0.5, 0.3)
+    assert traced(1.5, 0.3) != traced(1.5, 0.4)
