@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from bytewax.inputs import FixedPartitionedSource
@@ -18,20 +19,28 @@ from flows.dump.source import DumpSource
 from flows.journal.keys import keys_from_environment
 from flows.journal.signing import envelopes
 from flows.process import drain
-from flows.settings import DumpInput, FilesOutput, FlowSettings
+from flows.settings import DumpInput, FilesOutput, FlowSettings, Shadow
 from flows.topics import client_settings, input_partitions, topic_name
+from operators.frames import OutputBlock
 from operators.plan import Plan
+from schemas.configuration import Configuration
 from schemas.configuration.base import seconds_to_nanoseconds
 from schemas.decision import Envelope
+
+#: Folder of the shadow's decisions below that of a replay.
+SHADOW_FOLDER: Final = "shadow"
 
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """Where a run reads and writes: a source for each configured input role, and the two sinks."""
+    """Where a run reads and writes: a source for each configured input role, the two sinks, and that of a shadow."""
 
     sources: dict[str, FixedPartitionedSource[Any, Any]]
     decisions: FixedPartitionedSink[Any, Any]
     dead_letters: FixedPartitionedSink[Any, Any]
+    shadow: FixedPartitionedSink[Any, Any] | None = None
+    #: key of the shadow's sink by portfolio id
+    shadow_key: Callable[[str], str] = str
 
 
 def connect(settings: FlowSettings, plan: Plan) -> Connections:
@@ -59,6 +68,7 @@ def connect(settings: FlowSettings, plan: Plan) -> Connections:
                 signer=envelope_of if keys is not None and keys.hmac else None,
             ),
             FileDeadLetterSink(out, places, recovery=recovery),
+            _shadow_files(settings, out, msgspec.to_builtins(envelope)),
         )
     from flows.kafka.dead_letter_sink import dead_letter_sink
     from flows.kafka.progress import ProgressWriter
@@ -78,6 +88,38 @@ def connect(settings: FlowSettings, plan: Plan) -> Connections:
             progress=ProgressWriter(client, topic_name(configuration, "progress"), settings.run),
         ),
         dead_letter_sink(client, cluster, topic_name(configuration, "dead_letters"), places),
+        _shadow_topic(settings, configuration, envelope),
+        lambda portfolio: shadow_key(settings, portfolio),
+    )
+
+
+def _shadow_files(settings: FlowSettings, out: Path, envelope: dict[str, Any]) -> FileDecisionSink | None:
+    if settings.shadow is None:
+        return None
+    recovery = settings.recovery is not None
+    return FileDecisionSink(out / SHADOW_FOLDER, shadow_portfolios(settings.shadow), envelope, recovery=recovery)
+
+
+def _shadow_topic(
+    settings: FlowSettings, configuration: Configuration, envelope: Envelope
+) -> FixedPartitionedSink[Any, Any] | None:
+    """Decisions into the role ``shadow_decisions``; the generation is in the key, so that each has a log of its own."""
+    if settings.shadow is None:
+        return None
+    from flows.kafka.append_sink import KafkaAppendSink
+    from flows.kafka.decision_chain import decision_value
+
+    def values(block: OutputBlock) -> list[bytes]:
+        pairs = zip(block.bodies, block.hashes, strict=True)
+        return [decision_value(body, digest, envelope) for body, digest in pairs]
+
+    return KafkaAppendSink(
+        client_settings(configuration),
+        configuration.kafka.cluster_id,
+        "shadow",
+        topic_name(configuration, "shadow_decisions"),
+        [shadow_key(settings, portfolio) for portfolio in shadow_portfolios(settings.shadow)],
+        values,
     )
 
 
@@ -118,3 +160,13 @@ def _kafka_sources(
         )
         for role, count in partitions.items()
     }
+
+
+def shadow_portfolios(shadow: Shadow) -> list[str]:
+    """Ids of the portfolios of a shadow."""
+    return [portfolio["id"] for portfolio in shadow.configuration["portfolios"]]
+
+
+def shadow_key(settings: FlowSettings, portfolio: str) -> str:
+    """Key of a shadow's records in Kafka: ``main@2`` is the second beginning of a shadow of portfolio ``main``."""
+    return portfolio if settings.shadow is None else f"{portfolio}@{settings.shadow.generation}"

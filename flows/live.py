@@ -19,6 +19,8 @@ from flows.process.supervisor import Cluster, RestartPolicy, run_cluster
 from flows.quarantine import quarantines_of_kafka
 from flows.replay import BUILDER
 from flows.settings import FlowSettings, KafkaInput, KafkaOutput, Recovery, write_settings
+from flows.shadow.candidate import shadow_of
+from flows.shadow.generation import continued
 from schemas.configuration import Configuration, ConfigurationError, config_hash, load_configuration
 
 #: Execution modes that belong to each environment.
@@ -87,12 +89,13 @@ def run_live(configuration_file: Path, options: LiveOptions | None = None) -> Li
             code_version=code_version(),
             hang_seconds=configuration.runtime.hang_seconds,
             once=options.once,
+            shadow=shadow_of(configuration),
         )
         path = Path(scratch) / "settings.json"
         # First of all: without Kafka nothing begins, and the folder stays as it is.
         _write_for_next_start(settings, configuration, path)
         settings = begin(folder, settings, configuration, str(configuration_file))
-        _write_for_next_start(settings, configuration, path)
+        _write_for_next_start(settings, configuration, path, folder)
         cluster = Cluster(
             BUILDER,
             path,
@@ -101,7 +104,7 @@ def run_live(configuration_file: Path, options: LiveOptions | None = None) -> Li
             folder,
             epoch_seconds=epoch,
             policy=RestartPolicy(limit=options.restarts),
-            between=lambda: _write_for_next_start(settings, configuration, path),
+            between=lambda: _write_for_next_start(settings, configuration, path, folder),
             trading=True,
         )
         options.say(f"{options.processes} process(es) x {options.workers} worker(s), recovery folder {directory}")
@@ -120,8 +123,13 @@ def run_live(configuration_file: Path, options: LiveOptions | None = None) -> Li
         )
 
 
-def _write_for_next_start(settings: FlowSettings, configuration: Configuration, path: Path) -> None:
-    """Settings with what the control topic says now, and a new id for this start of the cluster."""
+def _write_for_next_start(
+    settings: FlowSettings, configuration: Configuration, path: Path, folder: RecoveryFolder | None = None
+) -> None:
+    """Settings with what the control topic says now, the shadow that goes on (none that hung), and a new id for this
+    start of the cluster."""
+    if folder is not None:
+        settings = msgspec.structs.replace(settings, shadow=continued(folder.path, settings.shadow)[0])
     now = msgspec.structs.replace(settings, quarantined=quarantines_of_kafka(configuration), run=uuid.uuid4().hex)
     write_settings(now, path)
 

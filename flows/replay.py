@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from flows.connections import SHADOW_FOLDER, shadow_portfolios
 from flows.continuation import begin
 from flows.dump.finish import OutputSummary, finish
 from flows.dump.layout import Dump, open_dump
@@ -28,14 +29,16 @@ from flows.process.supervisor import Cluster, RestartPolicy, run_cluster
 from flows.quarantine import quarantines_of_dump
 from flows.resolve import resolve, unread_roles
 from flows.run_products import load_clickhouse, write_report
-from flows.settings import DumpInput, FilesOutput, FlowSettings, Recovery, write_settings
+from flows.settings import DumpInput, FilesOutput, FlowSettings, Recovery, Shadow, write_settings
+from flows.shadow.candidate import shadow_of
+from flows.shadow.generation import continued
 from flows.topics import input_partitions
-from schemas.configuration import Configuration, config_hash, load_configuration
+from schemas.configuration import Configuration, config_hash, load_configuration, parse_configuration
 
 #: Makes the dataflow of a FlowSettings, in this process and in those of a cluster.
 BUILDER: Final = "flows.trading:build_trading"
 #: What a run leaves in its folder; nothing else is ever removed from it.
-PRODUCTS: Final = ("parts", "clickhouse", "report", ".run")
+PRODUCTS: Final = ("parts", "clickhouse", "report", SHADOW_FOLDER, ".run")
 FILES: Final = ("decisions", "orders", "dead_letters")
 
 
@@ -65,6 +68,16 @@ class ReplayResult(Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     peak_mib: float
     report: dict[str, str] = {}
+    shadow: ShadowResult | None = None
+
+
+class ShadowResult(Struct, frozen=True, kw_only=True):
+    """What a shadow candidate decided beside the run; its journal is in ``out``."""
+
+    out: str
+    config_hash: str
+    decisions: int
+    decisions_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +143,7 @@ def replay(
     summary = finish(out, [p.id for p in resolved.portfolios], places, compressed=options.zst)
     (out / "configuration.json").write_bytes(msgspec.json.format(msgspec.json.encode(settings.configuration)) + b"\n")
     result = _result(settings, resolved, out, options, run, summary, unread_roles(resolved, dump))
+    result = msgspec.structs.replace(result, shadow=_finish_shadow(run.shadow, out, options))
     result = _finish_for_people(result, out, options)
     result = msgspec.structs.replace(
         result, cpu_seconds=_cpu_seconds() - cpu_before, wall_seconds=time.monotonic() - started
@@ -179,6 +193,22 @@ def _settings(dump: Dump, resolved: Configuration, out: Path, options: ReplayOpt
         workers=options.workers,
         code_version=code_version(),
         hang_seconds=resolved.runtime.hang_seconds,
+        shadow=shadow_of(resolved, dump),
+    )
+
+
+def _finish_shadow(shadow: Shadow | None, out: Path, options: ReplayOptions) -> ShadowResult | None:
+    if shadow is None:
+        return None
+    folder = out / SHADOW_FOLDER
+    summary = finish(folder, shadow_portfolios(shadow), [], compressed=options.zst)
+    document = msgspec.json.encode(shadow.configuration)
+    (folder / "configuration.json").write_bytes(msgspec.json.format(document) + b"\n")
+    return ShadowResult(
+        out=str(folder),
+        config_hash=config_hash(parse_configuration(shadow.configuration, "shadow")),
+        decisions=summary.decisions,
+        decisions_sha256=summary.decisions_sha256,
     )
 
 
@@ -186,6 +216,8 @@ def _settings(dump: Dump, resolved: Configuration, out: Path, options: ReplayOpt
 class _Run:
     outcome: Outcome
     drained: bool
+    #: with which it ran
+    shadow: Shadow | None
 
 
 def _run(
@@ -196,8 +228,12 @@ def _run(
     with RecoveryFolder(Path(settings.recovery.directory), settings.recovery.partitions) as folder:
         fresh = folder.marker() is None
         settings = begin(folder, settings, resolved, "the configuration")
+        shadow, anew = continued(folder.path, settings.shadow)
+        settings = msgspec.structs.replace(settings, shadow=shadow)
         if fresh:
             clean(out)
+        if anew:
+            shutil.rmtree(out / SHADOW_FOLDER, ignore_errors=True)
         run = _start(settings, out, options, folder, progress)
         folder.end()
         return run
@@ -229,7 +265,7 @@ def _start(
     result = run_cluster(cluster)
     if result.failure is not None:
         raise RunFailed.of(result.failure)
-    return _Run(result.outcome, result.drained)
+    return _Run(result.outcome, result.drained, settings.shadow)
 
 
 def _in_process(settings: FlowSettings, folder: RecoveryFolder | None, progress: Callable[[int], None]) -> _Run:
@@ -262,7 +298,7 @@ def _in_process(settings: FlowSettings, folder: RecoveryFolder | None, progress:
             if failure.is_disk_full(error, snapshots):
                 raise RunFailed.of(failure.describe(error, snapshots)) from error
             raise
-        return _Run(outcome.take(), drain.requested())
+        return _Run(outcome.take(), drain.requested(), settings.shadow)
 
 
 def _result(

@@ -67,6 +67,14 @@ class Quarantine(Struct, frozen=True, kw_only=True):
     portfolio: str = ""
 
 
+class Shadow(Struct, frozen=True, kw_only=True):
+    """A shadow candidate: its resolved configuration document, and the generation of its state (part of its step ids:
+    state of a generation that missed any input is never taken up again)."""
+
+    configuration: dict[str, Any]
+    generation: int = 1
+
+
 class FlowSettings(Struct, frozen=True, kw_only=True):
     """One run of the trading flow.
 
@@ -83,6 +91,7 @@ class FlowSettings(Struct, frozen=True, kw_only=True):
         once: stop as soon as a cycle has been decided (audit).
         run: id of this start of the cluster, the same in all its processes (Kafka's progress topic).
         retired: what pods still hold of what an earlier configuration traded; kept in the recovery folder.
+        shadow: a candidate that runs beside the live configuration; None runs without.
     """
 
     configuration: dict[str, Any]
@@ -97,6 +106,7 @@ class FlowSettings(Struct, frozen=True, kw_only=True):
     once: bool = False
     run: str = ""
     retired: list[Retired] = []
+    shadow: Shadow | None = None
 
     def parsed(self) -> Configuration:
         """The configuration as its model; raises ConfigurationError with every fault."""

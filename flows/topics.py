@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 SIDE_ROLES: Final = ("signals", "fills", "overlay", "control")
 INPUT_ROLES: Final = ("market", *SIDE_ROLES)
 OUTPUT_ROLES: Final = ("orders", "decisions", "dead_letters", "progress", "halts")
-ROLES: Final = INPUT_ROLES + OUTPUT_ROLES
+#: What only a configuration with a shadow needs.
+SHADOW_ROLES: Final = ("shadow_decisions",)
+ROLES: Final = INPUT_ROLES + OUTPUT_ROLES + SHADOW_ROLES
 BOOTSTRAP_VARIABLE: Final = "KAFKA_BOOTSTRAP_SERVERS"
 
 
@@ -65,6 +67,8 @@ def topic_specs(configuration: Configuration) -> list[TopicSpec]:
     specs += [
         TopicSpec(topic_name(configuration, role), portfolios, UNLIMITED_RETENTION) for role in ("orders", "decisions")
     ]
+    if configuration.shadow.configuration is not None:
+        specs.append(TopicSpec(topic_name(configuration, "shadow_decisions"), 1, UNLIMITED_RETENTION))
     specs.append(TopicSpec(topic_name(configuration, "dead_letters"), 1))
     specs.append(TopicSpec(topic_name(configuration, "halts"), 1, UNLIMITED_RETENTION))
     specs.append(TopicSpec(topic_name(configuration, "progress"), 1, COMPACTED))

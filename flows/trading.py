@@ -14,13 +14,15 @@ from bytewax.dataflow import Dataflow, Stream
 from bytewax.operators import KeyedStream
 
 from flows import open_cycles
-from flows.connections import Connections, connect
+from flows.connections import connect
 from flows.dump.dead_letter_sink import dead_letter_key
+from flows.fan import Fan, to_stage, value_of
 from flows.measurements import FlowMeasurements
 from flows.metrics import process_metrics
 from flows.process import drain, outcome
 from flows.process.watchdog import watch
 from flows.settings import FlowSettings
+from flows.shadow.flow import add_shadow, step_prefix
 from flows.stages import Numbered, Routed, StageLogic
 from operators.frames import (
     Beat,
@@ -39,15 +41,10 @@ from operators.pods.pod_step import PodStep
 from operators.portfolio.portfolio_step import PortfolioStep
 from operators.side.side_step import SideStep
 from operators.strategy_evaluate.registry import default_registry
+from schemas.configuration import parse_configuration
 
 _LOG = logging.getLogger(__name__)
 _SIDE_TOPICS = ("control", "fills", "overlay", "signals")
-#: Which stages read a side topic, by the beginning of their keys.
-_READERS: dict[str, tuple[str, ...]] = {
-    "control": ("pod-", "portfolio-"),
-    "fills": ("portfolio-",),
-    "overlay": ("portfolio-",),
-}
 _BEAT = Beat("step")
 
 
@@ -62,67 +59,37 @@ def build_trading(settings: FlowSettings) -> Dataflow:
     quarantined = {
         f"{q.portfolio}/{q.schedule}" if q.portfolio else q.schedule: q.first_cycle for q in settings.quarantined
     }
-    market = _market(flow, plan, connections, measure, quarantined)
-    side = _side(flow, plan, connections, measure)
+    roles = [role for role in ("market", *_SIDE_TOPICS) if role in connections.sources]
+    records = {role: op.input(role, flow, connections.sources[role]) for role in roles}
+    market = _market(records["market"], plan, measure, quarantined)
+    side = _side(records, plan, measure)
     routed = market if side is None else op.merge("stage_inputs", market, side)
     pods = _pods(routed, plan, measure, quarantined)
-    inputs = op.merge("portfolio_inputs", _to(routed, "portfolio"), pods)
+    inputs = op.merge("portfolio_inputs", to_stage("to_portfolio", routed, "portfolio"), pods)
     decisions = _portfolios(inputs, plan, measure, settings.once)
     op.output("decisions", decisions, connections.decisions)
     op.output("dead_letters", _letters(routed), connections.dead_letters)
+    if settings.shadow is not None:
+        assert connections.shadow is not None
+        candidate = compile_plan(parse_configuration(settings.shadow.configuration, "shadow"), default_registry())
+        add_shadow(
+            candidate,
+            step_prefix(settings.shadow),
+            records,
+            decisions,
+            [p.id for p in plan.portfolios],
+            (connections.shadow, connections.shadow_key),
+            quarantined,
+        )
     return flow
 
 
 # ---------------------------------------------------------------- routing
-def _to(routed: Stream[Routed], stage: str) -> KeyedStream[Numbered]:
-    """The items for one stage, keyed."""
-    prefix = f"{stage}-"
-
-    def mine(batch: list[Routed]) -> list[Routed]:
-        return [item for item in batch if item[0].startswith(prefix)]
-
-    return op.flat_map_batch(f"to_{stage}", routed, mine)
-
-
 def _letters(routed: Stream[Routed]) -> KeyedStream[DeadLetters | Beat]:
     def mine(batch: list[Routed]) -> list[tuple[str, Any]]:
         return [(key[len("letters-") :], item) for key, (_, item) in batch if key.startswith("letters-")]
 
     return op.flat_map_batch("to_dead_letters", routed, mine)
-
-
-class _Fan:
-    """Who hears a key group or a side partition."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._groups: dict[int, list[tuple[str, int]]] = {g.partition: [] for g in plan.groups}
-        self.everyone: list[tuple[str, int]] = []
-        for portfolio in plan.portfolios:
-            key = (f"portfolio-{portfolio.id}", portfolio.index)
-            self.everyone.append(key)
-            for group in portfolio.groups:
-                self._groups[group].append(key)
-        self._hearing: set[str] = set()
-        for pod in plan.pods:
-            key = (f"pod-{pod.index:05d}", pod.index)
-            self.everyone.append(key)
-            if pod.hears_signals:
-                self._hearing.add(key[0])
-            for group in pod.groups:
-                self._groups[group].append(key)
-
-    def group(self, group: int, item: Any) -> list[Routed]:
-        """``item`` for every pod and portfolio that waits for the key group."""
-        return [(key, (number, item)) for key, number in self._groups[group]]
-
-    def side(self, topic: str, item: Any) -> list[Routed]:
-        """``item`` of a side topic for whoever reads it, and a beat for the others."""
-        readers = _READERS.get(topic, ())
-        routed: list[Routed] = []
-        for key, number in self.everyone:
-            reads = key in self._hearing if topic == "signals" else key.startswith(readers)
-            routed.append((key, (number, item if reads else _BEAT)))
-        return routed
 
 
 def _letter(topic: str, partition: int, letters: DeadLetters | None) -> Routed:
@@ -131,10 +98,10 @@ def _letter(topic: str, partition: int, letters: DeadLetters | None) -> Routed:
 
 # ---------------------------------------------------------------- market
 def _market(
-    flow: Dataflow, plan: Plan, connections: Connections, measure: FlowMeasurements, quarantined: dict[str, int]
+    records: Stream[RecordBlock], plan: Plan, measure: FlowMeasurements, quarantined: dict[str, int]
 ) -> Stream[Routed]:
     decoders = {g.partition: MarketDecoder(plan, g.partition) for g in plan.groups}
-    fan = _Fan(plan)
+    fan = Fan(plan)
 
     def decode(batch: list[RecordBlock]) -> list[tuple[str, Numbered]]:
         with measure.timed("decode"):
@@ -153,7 +120,6 @@ def _market(
             routed += fan.group(group, item)
         return routed
 
-    records = op.input("market", flow, connections.sources["market"])
     blocks = op.flat_map_batch("decode", records, decode)
 
     def ended(step: GroupStep, group: int) -> None:
@@ -163,11 +129,7 @@ def _market(
     watching = measure.watching(watch)
     logic = _stage(lambda n: GroupStep(plan, n, quarantined, watch=watching), run, ended)
     stepped = op.stateful_batch("group", blocks, logic)
-    return op.map("group_out", stepped, _value)
-
-
-def _value(keyed: tuple[str, Any]) -> Any:
-    return keyed[1]
+    return op.map("group_out", stepped, value_of)
 
 
 def _stage(
@@ -179,17 +141,16 @@ def _stage(
 
 
 # ---------------------------------------------------------------- side topics
-def _side(flow: Dataflow, plan: Plan, connections: Connections, measure: FlowMeasurements) -> Stream[Routed] | None:
-    fan = _Fan(plan)
+def _side(records: dict[str, Stream[RecordBlock]], plan: Plan, measure: FlowMeasurements) -> Stream[Routed] | None:
+    fan = Fan(plan)
     streams: list[Stream[Routed]] = []
     for topic in _SIDE_TOPICS:
-        if topic not in connections.sources:
+        if topic not in records:
             continue
-        records = op.input(topic, flow, connections.sources[topic])
-        keyed = op.map(f"{topic}_key", records, _side_key)
+        keyed = op.map(f"{topic}_key", records[topic], _side_key)
         logic = _stage(lambda n, t=topic: SideStep(plan, t, n), _side_run(topic, fan, measure))  # type: ignore[misc]
         stepped = op.stateful_batch(f"{topic}_side", keyed, logic)
-        streams.append(op.map(f"{topic}_out", stepped, _value))
+        streams.append(op.map(f"{topic}_out", stepped, value_of))
     return op.merge("side", *streams) if streams else None
 
 
@@ -197,7 +158,7 @@ def _side_key(block: RecordBlock) -> tuple[str, Numbered]:
     return f"{block.topic}-{block.partition:05d}", (block.partition, block)
 
 
-def _side_run(topic: str, fan: _Fan, measure: FlowMeasurements) -> Callable[[SideStep, int, RecordBlock], list[Routed]]:
+def _side_run(topic: str, fan: Fan, measure: FlowMeasurements) -> Callable[[SideStep, int, RecordBlock], list[Routed]]:
     def run(step: SideStep, partition: int, block: RecordBlock) -> list[Routed]:
         with measure.timed("side"):
             frame, letters = step.step(block)
@@ -228,8 +189,8 @@ def _pods(
 
     watching = measure.watching(watch)
     logic = _stage(lambda n: PodStep(plan, n, quarantined, watching), run)
-    stepped = op.stateful_batch("pod", _to(routed, "pod"), logic)
-    return op.map("pod_out", stepped, _value)
+    stepped = op.stateful_batch("pod", to_stage("to_pod", routed, "pod"), logic)
+    return op.map("pod_out", stepped, value_of)
 
 
 def _portfolios(items: KeyedStream[Numbered], plan: Plan, measure: FlowMeasurements, once: bool) -> KeyedStream[Any]:
@@ -249,4 +210,4 @@ def _portfolios(items: KeyedStream[Numbered], plan: Plan, measure: FlowMeasureme
             outcome.left_open(*found)
 
     stepped = op.stateful_batch("portfolio", items, _stage(lambda n: PortfolioStep(plan, n), run, ended))
-    return op.map("portfolio_out", stepped, _value)
+    return op.map("portfolio_out", stepped, value_of)

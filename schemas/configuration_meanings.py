@@ -25,6 +25,7 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "runtime": ("", "Below."),
         "telemetry": ("", "Below."),
         "paper_venue": ("", "Below."),
+        "shadow": ("", "Below."),
     },
     "Time": {
         "cycle_seconds": ("s", "Length of a cycle: the bar interval, or 1 for quotes. `from_dump`: the dump's."),
@@ -335,6 +336,12 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Telemetry": {
         "namespace": ("", "Name in metrics and traces."),
         "interval_seconds": ("s", "Wall time between two reports of every schedule in the log of a live run."),
+    },
+    "Shadow": {
+        "configuration": (
+            "",
+            "The candidate's file, as seen from where Weir starts; unset: none. See `docs/whatif.md`.",
+        ),
     },
     "PaperVenueService": {
         "seed": ("", "Of the faults."),

@@ -58,6 +58,7 @@ SECTIONS: Final = (
     ("ClickHouse", "`clickhouse`", "Where `weir copy-decisions` writes; a replay embeds its own."),
     ("Runtime", "`runtime`", "How the job runs."),
     ("Telemetry", "`telemetry`", "Names in metrics and traces."),
+    ("Shadow", "`shadow`", "A candidate beside the live configuration; it emits no orders and changes no decision."),
     ("PaperVenueService", "`paper_venue`", "How `weir paper-execution` trades."),
     ("VenueFaults", "`paper_venue.faults`", "What goes wrong there, as shares of all cases, drawn from the seed."),
 )

@@ -194,6 +194,29 @@ PORTFOLIOS: Final = (
     _gauge("weir_pod_rolling_drawdown_30d", "Largest drawdown of 30 days, positive.", "seed 000", "portfolio", "pod"),
 )
 
+SHADOW: Final = (
+    _gauge("weir_shadow_up", "1 while a shadow candidate runs, 0 once it has ended by an error.", "design"),
+    _counter("weir_shadow_cycles_total", "Cycles in which live or shadow decided anything.", "design", "portfolio"),
+    _counter(
+        "weir_shadow_diverged_cycles_total", "Of these, those with other orders or targets.", "design", "portfolio"
+    ),
+    _counter(
+        "weir_shadow_orders_total",
+        "Orders by what the shadow would do with them: same, added, dropped, resized.",
+        "design",
+        "portfolio",
+        "change",
+    ),
+    _gauge(
+        "weir_shadow_target_distance",
+        "Sum over symbols of the absolute difference of target weights, as a fraction of equity.",
+        "design",
+        "portfolio",
+    ),
+    _gauge("weir_shadow_equity_ratio", "Equity of the shadow / equity of the live portfolio.", "design", "portfolio"),
+    _gauge("weir_shadow_gross_exposure_ratio", "Gross exposure / equity of the shadow.", "design", "portfolio"),
+)
+
 OUTPUT: Final = (
     _gauge("weir_clickhouse_up", "1 while ClickHouse takes inserts.", "design"),
     _counter("weir_clickhouse_decisions_total", "Decisions inserted.", "design"),
@@ -202,7 +225,7 @@ OUTPUT: Final = (
     _gauge("weir_build_info", "Always 1; the labels say what runs.", "design", "code_version", "config_hash"),
 )
 
-METRICS: Final = (*STRATEGIES, *LATENCY, *INPUT, *PORTFOLIOS, *OUTPUT)
+METRICS: Final = (*STRATEGIES, *LATENCY, *INPUT, *PORTFOLIOS, *SHADOW, *OUTPUT)
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _RESERVED_LABELS: Final = frozenset({"le", "quantile", "job", "instance"})

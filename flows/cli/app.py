@@ -22,6 +22,7 @@ from flows.cli import (
     strategies,
     topic,
     version,
+    whatif,
 )
 from flows.cli.console import DEBUG_VARIABLE
 
@@ -43,7 +44,7 @@ def root(
         os.environ[DEBUG_VARIABLE] = "1"
 
 
-for family in (replays, live, control, dumps, journal, version):
+for family in (replays, live, control, dumps, journal, whatif, version):
     family.register(app)
 app.add_typer(capital.app, name="capital")
 app.add_typer(configuration.app, name="config")

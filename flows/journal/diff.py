@@ -81,7 +81,7 @@ def diff_runs(left: Path, right: Path, *, ignore_derived: bool = False) -> Diffe
         JournalDamaged, JournalUnusable: see :mod:`flows.journal.reader`.
     """
     result = Difference()
-    for one, other in _matched(_Side(left), _Side(right)):
+    for one, other in paired(left, right):
         result.left_decisions += one is not None
         result.right_decisions += other is not None
         if one is not None and other is not None:
@@ -186,8 +186,16 @@ class _Side:
         self._waiting.setdefault(line.portfolio, deque()).appendleft(line)
 
 
+def paired(left: Path, right: Path) -> Iterator[tuple[JournalLine | None, JournalLine | None]]:
+    """Decisions of two runs (folders or files) by portfolio and cycle; one without a partner stands alone.
+
+    Raises:
+        JournalDamaged, JournalUnusable: see :mod:`flows.journal.reader`.
+    """
+    return _matched(_Side(left), _Side(right))
+
+
 def _matched(left: _Side, right: _Side) -> Iterator[tuple[JournalLine | None, JournalLine | None]]:
-    """Pairs of the same portfolio and cycle; a decision without partner stands alone."""
     while True:
         one = left.any()
         if one is None:

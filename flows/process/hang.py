@@ -14,9 +14,10 @@ from typing import NoReturn
 from flows.errors import StrategyHung
 from flows.exit_codes import ExitCode
 from flows.process import failure
-from flows.process.watchdog import Evaluation
+from flows.process.watchdog import SHADOW_MARK, Evaluation
 from flows.quarantine import append_quarantine
 from flows.settings import FlowSettings, KafkaInput, Quarantine
+from flows.shadow.generation import note_hang
 
 
 def describe_hang(evaluation: Evaluation, hang_seconds: float, after: str) -> StrategyHung:
@@ -30,8 +31,14 @@ def describe_hang(evaluation: Evaluation, hang_seconds: float, after: str) -> St
 def end_after_hang(settings: FlowSettings, evaluation: Evaluation, failure_file: Path | None) -> NoReturn:
     """Quarantines where the flow is live, says why, and ends the process at once: a hung thread cannot be stopped."""
     live = isinstance(settings.source, KafkaInput)
+    shadow = evaluation.portfolio.startswith(SHADOW_MARK)
     after, final = "fix the strategy or disable the schedule, then replay again", True
-    if live:
+    if shadow:
+        # Never a quarantine: the live flow may have a schedule of that name, and it is well.
+        after, final = "it is of the shadow candidate, which the next start leaves out", not live
+        if settings.recovery is not None:
+            note_hang(Path(settings.recovery.directory))
+    elif live:
         quarantine = Quarantine(
             schedule=evaluation.schedule, first_cycle=evaluation.cycle, portfolio=evaluation.portfolio
         )

@@ -29,6 +29,10 @@ class Evaluation(NamedTuple):
 _slots: Final[dict[int, Evaluation]] = {}
 
 
+#: Begins the portfolio of an evaluation that belongs to a shadow candidate.
+SHADOW_MARK: Final = "shadow:"
+
+
 class EvaluationSlots:
     """What each worker thread is evaluating; all instances share the process's slots."""
 

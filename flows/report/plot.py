@@ -63,7 +63,7 @@ def write_plot(curves: dict[str, Curve], path: Path, *, title: str = "", currenc
 def _draw(equity: Any, drawdown: Any, exposure: Any, name: str, curve: Curve, colour: str, alone: bool) -> None:
     time = curve.time.astype("datetime64[ns]")
     equity.plot(time, curve.value, color=colour, linewidth=1.3, label=name, drawstyle="steps-post")
-    fall = _drawdown(curve)
+    fall = drawdown_of(curve)
     drawdown.fill_between(time, -100 * fall, 0, color=colour, alpha=0.25, linewidth=0, step="post")
     drawdown.plot(time, -100 * fall, color=colour, linewidth=0.7, drawstyle="steps-post")
     _band(exposure, curve, curve.gross, colour, "gross" if alone else f"{name} gross")
@@ -90,7 +90,7 @@ def _dress(equity: Any, drawdown: Any, exposure: Any, currency: str) -> None:
     equity.set_ylabel(f"Equity ({currency})")
     drawdown.set_ylabel("Drawdown (%)")
     exposure.set_ylabel("Exposure\n(% of equity)")
-    equity.yaxis.set_major_formatter(ticker.FuncFormatter(_money))
+    equity.yaxis.set_major_formatter(ticker.FuncFormatter(money))
     drawdown.yaxis.set_major_locator(ticker.MaxNLocator(4))
     exposure.yaxis.set_major_locator(ticker.MaxNLocator(6))
     exposure.axhline(0, color="#9aa1ab", linewidth=0.8)
@@ -117,11 +117,13 @@ def dress_times(lowest: Any, every: tuple[Any, ...]) -> None:
             axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.98), frameon=False, ncols=6, borderaxespad=0.2)
 
 
-def _money(value: float, _position: int) -> str:
+def money(value: float, _position: int) -> str:
+    """A tick label of money."""
     return f"{value / 1e6:,.2f} M" if abs(value) >= 500_000 else f"{value:,.0f}"
 
 
-def _drawdown(curve: Curve) -> Float64:
+def drawdown_of(curve: Curve) -> Float64:
+    """The fall from the highest value so far, as a positive fraction of 1."""
     peaks = np.maximum.accumulate(curve.value) if len(curve.value) else curve.value
     return np.where(peaks > 0, 1 - curve.value / np.where(peaks > 0, peaks, 1.0), 0.0)
 

@@ -14,7 +14,8 @@ from msgspec import Struct
 from flows.journal.reader import DEAD_LETTERS, TruncatedStream, find_file, raw_lines, read_decisions
 from flows.report.curve import Curve, CurveBuilder
 from flows.report.lifecycle import LifecycleLog, LifecycleMove, Transition
-from schemas.decision import ClipTable, FillTable, OrderTable, PodTable
+from flows.report.pod_exposure import PodExposure
+from schemas.decision import ClipTable, FillTable, OrderTable, PodTable, TargetTable
 
 DAY_NS: Final = 86_400_000_000_000
 
@@ -30,6 +31,10 @@ class PodSummary(Struct, frozen=True, kw_only=True):
     max_drawdown: float
     sharpe: float | None
     fraction: float
+    #: what its part of the account has earned, after fees, in base currency
+    profit: float
+    #: largest sum of its absolute target weights x its share of capital
+    gross_exposure_max: float
     #: filled notional that is attributed to the pod, in base currency
     notional: float
 
@@ -103,6 +108,7 @@ class _Body(Struct, frozen=True):
     clips: ClipTable | None = None
     orders: OrderTable | None = None
     fills: FillTable | None = None
+    targets: TargetTable | None = None
     transitions: list[Transition] | None = None
 
 
@@ -123,6 +129,7 @@ class _Book:
     curve: CurveBuilder = field(default_factory=CurveBuilder)
     pods: dict[str, CurveBuilder] = field(default_factory=dict)
     pod_notional: dict[str, float] = field(default_factory=dict)
+    exposure: PodExposure = field(default_factory=PodExposure)
     clips: Counter[str] = field(default_factory=Counter)
     lifecycle: LifecycleLog = field(default_factory=LifecycleLog)
     decisions: int = 0
@@ -142,6 +149,7 @@ class _Book:
             if pod not in self.pods:
                 self.pods[pod] = CurveBuilder()
             self.pods[pod].add(body.cycle, body.pods.equity[i], body.pods.fraction[i], 0.0)
+        self.exposure.take(body.pods, body.targets)
         self.lifecycle.take(body.cycle, body.transitions, dict(zip(body.pods.pod, body.pods.fraction, strict=True)))
         if body.clips is not None:
             self.clips.update(body.clips.reason)
@@ -257,5 +265,11 @@ def _pod(pod: str, book: _Book, periods_per_year: int) -> PodSummary:
         max_drawdown=statistics.max_drawdown,
         sharpe=statistics.sharpe,
         fraction=book.last.pods.fraction[index],
+        profit=_profit(book.last.pods, index),
+        gross_exposure_max=book.exposure.largest.get(pod, 0.0),
         notional=book.pod_notional.get(pod, 0.0),
     )
+
+
+def _profit(pods: PodTable, index: int) -> float:
+    return pods.realised[index] + pods.unrealised[index] - pods.fees[index]

@@ -14,7 +14,7 @@ from schemas.configuration.portfolio import Portfolio
 from schemas.partitioning import murmur2_partition
 
 #: Addresses, paths and log levels: never part of a decision (design, "Configuration is part of the log").
-UNHASHED = ("kafka", "clickhouse", "runtime", "telemetry", "paper_venue")
+UNHASHED = ("kafka", "clickhouse", "runtime", "telemetry", "paper_venue", "shadow")
 
 
 class Time(Section):
@@ -112,6 +112,12 @@ class Telemetry(Section):
     interval_seconds: Annotated[float, Field(ge=10)] = 60.0
 
 
+class Shadow(Section):
+    """A candidate that runs beside the live configuration in the same flow, emits no orders and changes no decision."""
+
+    configuration: str | None = None
+
+
 class Configuration(Section):
     """Everything that a flow needs."""
 
@@ -131,6 +137,7 @@ class Configuration(Section):
     runtime: Runtime = Runtime()
     telemetry: Telemetry = Telemetry()
     paper_venue: PaperVenueService = PaperVenueService()
+    shadow: Shadow = Shadow()
 
     @model_validator(mode="after")
     def _cross_references(self) -> Configuration:

@@ -1,0 +1,1 @@
+"""What-if: recorded inputs replayed twice, and what a changed configuration would have changed (design, "What-if")."""
