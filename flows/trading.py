@@ -20,6 +20,7 @@ from flows.measurements import FlowMeasurements
 from flows.metrics import process_metrics
 from flows.process import drain, outcome
 from flows.process.watchdog import watch
+from flows.quarantine import earliest
 from flows.settings import FlowSettings
 from flows.stages import Numbered, Routed, StageLogic
 from operators.frames import (
@@ -59,9 +60,7 @@ def build_trading(settings: FlowSettings) -> Dataflow:
     connections = connect(settings, plan)
     measure = FlowMeasurements(plan, process_metrics(), settings.code_version)
     flow = Dataflow("weir")
-    quarantined = {
-        f"{q.portfolio}/{q.schedule}" if q.portfolio else q.schedule: q.first_cycle for q in settings.quarantined
-    }
+    quarantined = earliest(settings.quarantined)
     market = _market(flow, plan, connections, measure, quarantined)
     side = _side(flow, plan, connections, measure)
     routed = market if side is None else op.merge("stage_inputs", market, side)
