@@ -38,7 +38,7 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "market": ("", "Always there."),
         "control": ("", "Operators' commands, and quarantines. Live runs should have one."),
         "signals": ("", "Views of outside models, for `external_signal`."),
-        "fills": ("", "Execution reports. Must not be set with `internal_paper`, the one execution mode so far."),
+        "fills": ("", "Execution reports; for `paper_venue` and `live`, must not be set with `internal_paper`."),
         "overlay": (
             "",
             "Regime updates act where `regime` is set; HRP and CVaR updates are checked, nothing acts on them yet.",

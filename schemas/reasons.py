@@ -158,6 +158,7 @@ class Reason(IntEnum):
     CONTROL_DUPLICATE = 804, "A command with this id was carried out before."
     CONTROL_EXPIRED = 805, "The command expired before it took effect."
     CONTROL_NOTE_REQUIRED = 806, "Arming needs a named operator and a note."
+    CONTROL_NOT_RECONCILED = 819, "A live portfolio is armed only after a position report has agreed with its ledger."
     # state
     STATE_HEARTBEAT = 900, "Nothing happened for the heartbeat interval."
     STATE_TRADING = 901, "The trading state changed."

@@ -61,7 +61,7 @@ class PortfolioStep:
         self._lifecycles = PodLifecycles(plan, portfolio)
         self._moves: list[dict[str, Any]] = []
         self._rules = portfolio_rules(plan, portfolio)
-        state = _STATES[own.configuration.guards.initial_state]
+        state = HALTED if mode == "live" else _STATES[own.configuration.guards.initial_state]
         self._ledger = new_ledger(pods, symbols, own.configuration.initial_equity, state)
         self._control = PortfolioControl(plan, portfolio)
         self._writer = DecisionWriter(plan, portfolio)
@@ -207,7 +207,8 @@ class PortfolioStep:
         """Commands and overlay updates of a cycle; what cannot be used is told of in its decision."""
         commands = [m for m in due if m.topic == "control"]
         if commands:
-            self._control.apply(commands, now, self._ledger, self._capital)
+            reconciled = self._executions is None or self._executions.reconciled
+            self._control.apply(commands, now, self._ledger, self._capital, reconciled)
         for side in due:
             if side.topic != "overlay" or side.message.portfolio != self._own.id or side.message.kind != "regime":
                 continue
