@@ -57,6 +57,16 @@ def quarantines_in(payloads: Iterable[bytes | None]) -> list[Quarantine]:
     return [Quarantine(portfolio=p, schedule=s, first_cycle=c) for p, s, c in sorted(found)]
 
 
+def earliest(quarantines: Iterable[Quarantine]) -> dict[str, int]:
+    """Portfolio/schedule, or schedule alone where it is for all -> first cycle. Several key groups may have hung, each
+    at a cycle of its own; from the earliest on none goes on."""
+    found: dict[str, int] = {}
+    for one in quarantines:
+        key = f"{one.portfolio}/{one.schedule}" if one.portfolio else one.schedule
+        found[key] = min(one.first_cycle, found.get(key, one.first_cycle))
+    return found
+
+
 def quarantines_of_dump(dump: Dump) -> list[Quarantine]:
     """Quarantines in a dump's control topic."""
     return quarantines_in(

@@ -21,6 +21,7 @@ from flows.measurements import FlowMeasurements
 from flows.metrics import process_metrics
 from flows.process import drain, outcome
 from flows.process.watchdog import watch
+from flows.quarantine import earliest
 from flows.settings import FlowSettings
 from flows.shadow.flow import add_shadow, step_prefix
 from flows.stages import Numbered, Routed, StageLogic
@@ -56,9 +57,7 @@ def build_trading(settings: FlowSettings) -> Dataflow:
     connections = connect(settings, plan)
     measure = FlowMeasurements(plan, process_metrics(), settings.code_version)
     flow = Dataflow("weir")
-    quarantined = {
-        f"{q.portfolio}/{q.schedule}" if q.portfolio else q.schedule: q.first_cycle for q in settings.quarantined
-    }
+    quarantined = earliest(settings.quarantined)
     roles = [role for role in ("market", *_SIDE_TOPICS) if role in connections.sources]
     records = {role: op.input(role, flow, connections.sources[role]) for role in roles}
     market = _market(records["market"], plan, measure, quarantined)

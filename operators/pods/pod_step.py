@@ -38,10 +38,11 @@ from operators.pods.book import BookRules, new_book
 from operators.pods.external_signals import ExternalSignals
 from operators.pods.pod_columns import by_cycle, changes, clips, cut, end_to_end, joined, keys
 from operators.pods.pod_strategies import PodStrategies
+from operators.pods.quarantined import QuarantinedSchedules
 from operators.pods.rolling import RollingMetrics
 from operators.pods.signal_gate import SignalGate, held_clips
 from operators.pods.signal_holds import ScheduleState, SignalHolds
-from operators.pods.standing_targets import new_standing, resume
+from operators.pods.standing_targets import net_signals, new_standing, resume
 from operators.side.inbox import SideInbox, side_partitions
 from operators.strategy_evaluate.drift import merged_drift
 from operators.strategy_evaluate.runtime import EvaluationWatch
@@ -79,6 +80,7 @@ class PodStep:
         self._judge = CommandJudge(plan, self._pod.portfolio)
         self._switches = KillSwitches()
         self._strategies = PodStrategies(plan, pod, quarantined, watch)
+        self._quarantined = QuarantinedSchedules(plan, pod, quarantined)
         self._external = ExternalSignals(plan, pod)
         self._holds, self._gate = SignalHolds(plan, pod), SignalGate(plan, pod)
         self._book = new_book(len(symbols))
@@ -139,12 +141,15 @@ class PodStep:
         first = min((c for c in (self._prices.first_cycle(), *(c for c, _ in messages)) if c is not None), default=None)
         in_force, told = self._holds.advance(first if (first or 0) <= to_cycle else None, to_cycle, commands)
         viewed = self._external.step([(c, m) for c, m in messages if m.topic == "signals"], to_cycle)
+        begun = self._quarantined.begins(after, to_cycle)
         happening = viewed.cycles() | {e.cycle for e in told} | {c for c, m in messages if m.topic == "control"}
+        happening.update(begun.values())
         prices = self._prices.take(to_cycle, np.array(sorted(happening), np.int64))
         stepped, failures = self._strategies.step(to_cycle)
-        tables = [self._intents.take(to_cycle), stepped, self._external.intents(viewed, prices)]
+        stated = self._quarantined.intents(self._intents.take(to_cycle), begun, prices, self._book.last)
+        tables = [stated, stepped, self._external.intents(viewed, prices)]
         intents = join([t for t in tables if len(t)], self._plan.feature_width)
-        events = self._due_events(to_cycle, [*failures, *told, *viewed.events])
+        events = self._due_events(to_cycle, begun, [*failures, *told, *viewed.events])
         asked = self._rows(intents, prices.cycles)
         passed = self._gate.let_pass(intents, asked.schedule, asked.value, in_force, prices)
         held = held_clips(passed, intents, self._pod.index, asked.scale, asked.value * asked.confidence)
@@ -211,7 +216,9 @@ class PodStep:
             end, moves, due = self._assets.run(prices, first, last)
             own = cut(rows, first, end)
             if due:
-                moves = self._assets.allocate(moves, end - first - 1, self._signals(own))
+                moves = self._assets.allocate(
+                    moves, end - first - 1, net_signals(self._standing, own, self._pod.max_leverage)
+                )
             moves = moves._replace(factor=np.ones(len(own.row)))
             outputs.append((self._run_rows(prices, first, end, own, touched, moves), prices.cycles[first:end]))
             self._factors.append(moves.factor)
@@ -229,23 +236,11 @@ class PodStep:
         )  # fmt: skip
         return out
 
-    def _signals(self, rows: IntentRows) -> Float64:
-        """[S] every symbol's standing net target at 1/n, once these intents are taken."""
-        standing = self._standing
-        target, confidence = standing.obeyed.copy(), standing.obeyed_confidence.copy()
-        strength = np.clip(rows.value, -self._pod.max_leverage, self._pod.max_leverage)
-        for n, (symbol, schedule) in enumerate(zip(rows.symbol.tolist(), rows.schedule.tolist(), strict=True)):
-            if not standing.frozen[symbol, schedule]:
-                target[symbol, schedule] = np.round(strength[n] * rows.scale[n], 9)
-                confidence[symbol, schedule] = rows.confidence[n]
-        signals: Float64 = (target * confidence).sum(axis=1)
-        return signals
-
-    def _due_events(self, to_cycle: int, more: list[StrategyEvent]) -> list[StrategyEvent]:
+    def _due_events(self, to_cycle: int, begun: dict[int, int], more: list[StrategyEvent]) -> list[StrategyEvent]:
         """What key groups told up to ``to_cycle``, and ``more``, in order."""
-        if not self._events and not more:
+        if not self._events and not more and not begun:
             return []
-        due = [e for e in self._events if e.cycle <= to_cycle]
+        due = self._quarantined.events([e for e in self._events if e.cycle <= to_cycle], begun)
         self._events = [e for e in self._events if e.cycle > to_cycle]
         return merged_drift([*due, *more])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from operators.frames import Bool, Float64
-from operators.pods.block import Standing
+from operators.pods.block import IntentRows, Standing
 
 
 def new_standing(symbols: int, schedules: int) -> Standing:
@@ -35,3 +35,15 @@ def resume(standing: Standing, place: int, row: int) -> bool:
     standing.obeyed[place, row] = 0.0 if flips else asked
     standing.obeyed_confidence[place, row] = confidence
     return True
+
+
+def net_signals(standing: Standing, rows: IntentRows, max_leverage: float) -> Float64:
+    """[S] every symbol's standing net target at 1/n, once these intents are taken."""
+    target, confidence = standing.obeyed.copy(), standing.obeyed_confidence.copy()
+    strength = np.clip(rows.value, -max_leverage, max_leverage)
+    for n, (symbol, schedule) in enumerate(zip(rows.symbol.tolist(), rows.schedule.tolist(), strict=True)):
+        if not standing.frozen[symbol, schedule]:
+            target[symbol, schedule] = np.round(strength[n] * rows.scale[n], 9)
+            confidence[symbol, schedule] = rows.confidence[n]
+    signals: Float64 = (target * confidence).sum(axis=1)
+    return signals

@@ -66,8 +66,7 @@ class StrategyRuntime:
             schedule = plan.schedules[index]
             names = tuple(self.names[i] for i in local)
             portfolio = plan.portfolios[plan.pods[schedule.pod].portfolio].id
-            silent = quarantined or {}
-            first = silent.get(f"{portfolio}/{schedule.id}", silent.get(schedule.id))
+            first = quarantined_from(quarantined, portfolio, schedule.id)
             circuit = plan.configuration.circuit
             evaluation = ScheduleEvaluation(schedule, portfolio, names, own.symbols[local], circuit, first)
             columns = None if len(local) == len(own.symbols) else local
@@ -200,6 +199,13 @@ class StrategyRuntime:
             take_over(own["columns"], evaluation.names, other["columns"], other["symbols"])
             take_over(own["state"], evaluation.names, other["state"], other["symbols"])
         evaluation.restore(own["columns"], own["state"], saved)
+
+
+def quarantined_from(quarantined: Mapping[str, int] | None, portfolio: str, schedule: str) -> int | None:
+    """First cycle from which a schedule is silent: the earliest that names it, with its portfolio or for all; or
+    None."""
+    named = (f"{portfolio}/{schedule}", schedule)
+    return min(((quarantined or {})[key] for key in named if key in (quarantined or {})), default=None)
 
 
 def _columns(values: Float64, columns: Int32 | None) -> Float64:

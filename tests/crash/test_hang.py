@@ -74,9 +74,6 @@ def test_a_replay_ends_with_an_error_that_names_strategy_and_cycle(
     assert "stuck" in ended.stderr and "cycle" in ended.stderr and "fix the strategy" in ended.stderr
 
 
-# Open defect: a key group whose snapshot lies past the quarantine's first cycle keeps the intents that it made there,
-# since groups alone leave the schedule out; a replay has none. Fails when groups are apart, as under heavy load.
-@pytest.mark.soak
 def test_a_live_flow_quarantines_the_schedule_restarts_and_its_recording_replays_alike(
     kafka_client: ClientSettings, market: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:

@@ -91,6 +91,50 @@ class TestMigrate:
         parse_configuration(yaml.safe_load(shown.stdout))
 
 
+#: Capital policies as seed 004 writes them, with the name that they have here.
+POLICIES = {
+    "risk_profile": "{name: risk_profile, profiles: {balanced: 0.6, aggressive: 0.4}, within_profile: signal_strength,"
+    " profile_floor: 0.1}",
+    "drawdown_guard": "{name: drawdown_adaptive, warning_pct: 8.0, panic_pct: 15.0, pressure_weight: 0.6,"
+    " min_weight: 0.05}",
+    "smoothed": "{name: smoothed, alpha: 0.35, min_delta: 0.05, base: {name: signal_strength}}",
+    "metric_weighted": "{name: metric_weighted, label: telemetry_mix, default_score: 0.1, metrics: {avg_confidence:"
+    " {weight: 1.5, min: 0.0, max: 1.0}, last_latency_ms: {weight: -0.02, min: 0.0, default: 150.0}},"
+    " fallback: signal_strength}",
+    "blended": "{name: composite, components: [{policy: signal_strength, weight: 2.0, label: signals}, {policy: {name:"
+    " drawdown_guard, warning_pct: 6.0, panic_pct: 15.0, pressure_weight: 0.5}, weight: 1.0, label: drawdown}],"
+    " normalize_components: true, fallback: equal_weight}",
+    "tag_quota": "{name: tag_budget, label: core_tags, tags: {trend: 2.0, mean: 1.0}, default_weight: 1.0,"
+    " within_tag: equal_weight, fallback: signal_strength}",
+    "fixed_weight": "{name: fixed_weight, label: core_manual, rebalance_seconds: 120, weights: {trend_schedule: 0.5,"
+    " grid_engine: {aggressive: 0.2}}}",
+}
+SCHEDULER = """
+strategies:
+  trend_engine: {{engine: daily_trend_momentum, risk_profile: balanced, tags: [trend]}}
+grid_strategies:
+  grid_engine: {{grid_size: 3, grid_spacing: 0.01}}
+multi_strategy_schedulers:
+  core_multi:
+    capital_policy: {policy}
+    schedules:
+      trend_schedule: {{strategy: trend_engine, cadence_seconds: 300, max_signals: 4}}
+      grid_schedule: {{strategy: grid_engine, cadence_seconds: 180, risk_profile: aggressive, max_signals: 2}}
+"""
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_migrated_policy_stays_itself_and_the_check_accepts_it(name: str, tmp_path: Path) -> None:
+    source, out = tmp_path / "core.yaml", tmp_path / "weir.yaml"
+    source.write_text(SCHEDULER.format(policy=POLICIES[name]))
+    migrated = weir("config", "migrate", source, "--out", out)
+    assert migrated.exit_code == 0, migrated.stderr
+    checked = weir("config", "check", out)
+    assert checked.exit_code == 0, checked.stderr
+    (portfolio,) = parse_configuration(yaml.safe_load(out.read_text())).portfolios
+    assert portfolio.capital.name == name
+
+
 class TestSingleStrategy:
     def test_default_is_a_configuration_of_one_schedule(self) -> None:
         shown = weir("config", "default", "--symbol", "aapl", "--symbol", "AAPL", "--param", "fast=5").stdout

@@ -10,7 +10,7 @@ import msgspec
 from flows.exit_codes import ExitCode
 from flows.process.hang import describe_hang
 from flows.process.watchdog import Evaluation, Watchdog, watch
-from flows.quarantine import quarantine_record, quarantines_in
+from flows.quarantine import earliest, quarantine_record, quarantines_in
 from flows.settings import Quarantine
 from schemas.messages import ControlCommand
 
@@ -82,3 +82,8 @@ def test_quarantines_are_found_among_other_control_records() -> None:
         quarantine_record(wanted[0]),
     ]
     assert quarantines_in(records) == [wanted[1], wanted[0]]
+
+
+def test_of_several_quarantines_of_a_schedule_the_earliest_holds() -> None:
+    hung = [Quarantine(schedule="s", first_cycle=c, portfolio=p) for c, p in ((7, "main"), (9, "main"), (8, ""))]
+    assert earliest(hung) == {"main/s": 7, "s": 8}
