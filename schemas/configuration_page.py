@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from schemas.configuration import Configuration
 from schemas.configuration.document import UNHASHED
+from schemas.operator_meanings import OPERATOR_MEANINGS, OPERATOR_SECTIONS
 from schemas.policy_meanings import POLICY_MEANINGS, POLICY_SECTIONS
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
@@ -44,6 +45,7 @@ SECTIONS: Final = (
     ("TimeWindow", "`portfolios[].pods[].schedules[].window`", "Outside of it only reductions pass."),
     ("InitialSuspension", "`portfolios[].initial_suspensions[]`", "What begins suspended: only reductions pass."),
     ("InitialSignalLimit", "`portfolios[].initial_signal_limits[]`", "Overrides of `max_signals` from the start."),
+    *OPERATOR_SECTIONS,
     *POLICY_SECTIONS,
     ("Rebalance", "`portfolios[].rebalance`", "When capital fractions are computed anew."),
     ("CapitalLimits", "`portfolios[].capital_limits`", "The steps from a policy's raw weights to the fractions."),
@@ -87,6 +89,7 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "quality": ("", "Below."),
         "circuit": ("", "Below."),
         "capabilities": ("", "Which strategies may run here, by type or by the capability they name; `*`: all."),
+        "operators": ("", "Below."),
         "allow_partial_start": ("", "true: a schedule whose strategy cannot be loaded is left out, with a warning."),
         "kafka": ("", "Below."),
         "clickhouse": ("", "Below."),
@@ -280,6 +283,7 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "duration_seconds": ("s", "As for suspensions; unset, 0 or less: until it is cleared."),
     },
     **POLICY_MEANINGS,
+    **OPERATOR_MEANINGS,
     "Rebalance": {
         "interval_seconds": ("s", "Event time between two regular rebalances."),
         "drift": ("of capital", "A rebalance comes early when a pod's share has moved further."),
@@ -398,6 +402,7 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "epoch_seconds": ("s", "Time between snapshots."),
         "hang_seconds": ("s", "Wall time after which one evaluation of a strategy counts as hung."),
         "metrics_address": ("", "Where metrics are served."),
+        "command_token_sha256": ("", "Commands need a `CORE_SCHEDULER_TOKEN` with this SHA-256 (hex); null: none."),
         "log_level": ("", "Least level that is logged."),
     },
     "Telemetry": {

@@ -51,6 +51,11 @@ class PodLifecycles:
         """Whether a pod's selector lets no asset take risk."""
         self._records[pod].all_excluded = all_excluded
 
+    def retire(self, pod: int, now: int) -> None:
+        """An operator retired the pod: nothing brings it back."""
+        if self._states[pod] != RETIRED:
+            self._states[pod], self._since[pod] = RETIRED, now
+
     def judge(self, now: int) -> list[dict[str, Any]]:
         """Judges every pod at a rebalance; the transitions with their evidence, for the journal.
 

@@ -46,7 +46,7 @@ from operators.strategy_evaluate.runtime import EvaluationWatch
 from schemas.messages import ControlCommand
 from schemas.reasons import Reason
 
-POD_SNAPSHOT = 2
+POD_SNAPSHOT = 3
 _Table = TypeVar("_Table", TargetChanges, Clips)
 _NOTHING: Float64 = np.empty(0)
 _Column = TypeVar("_Column", Int64, Float64)

@@ -14,6 +14,7 @@ from operators.allocate.capital import Capital
 from operators.barrier.barrier import Barrier
 from operators.barrier.prices import PriceBlock, PriceJoin, empty_group_frame
 from operators.contiguity import SnapshotError
+from operators.control.risk_limits import with_limits
 from operators.frames import BEGINNING, GroupFrame, Int64, OutputBlock, PodFrame, SideFrame, SideMessage
 from operators.lifecycle.pod_lifecycles import PodLifecycles
 from operators.plan import Plan
@@ -31,7 +32,7 @@ from operators.side.inbox import SideInbox, side_partitions
 from schemas.canonical import canonical_value
 from schemas.reasons import Reason
 
-PORTFOLIO_SNAPSHOT = 3
+PORTFOLIO_SNAPSHOT = 4
 _STATES = {"ACTIVE": ACTIVE, "REDUCING": REDUCING, "HALTED": HALTED}
 
 
@@ -73,7 +74,9 @@ class PortfolioStep:
         self._capital = Capital(plan, portfolio)
         self._lifecycles = PodLifecycles(plan, portfolio)
         self._moves: list[dict[str, Any]] = []
-        self._rules = portfolio_rules(plan, portfolio)
+        self._rules = self._configured = portfolio_rules(plan, portfolio)
+        #: places of pods that an operator retired
+        self._retired: frozenset[int] = frozenset()
         state = _STATES[own.configuration.guards.initial_state]
         self._ledger = new_ledger(pods, symbols, own.configuration.initial_equity, state)
         self._control = PortfolioControl(plan, portfolio)
@@ -234,6 +237,7 @@ class PortfolioStep:
         commands = [m for m in due if m.topic == "control"]
         if commands:
             self._control.apply(commands, now, self._ledger, self._capital)
+            self._follow_orders(now)
         for side in due:
             if side.topic != "overlay" or side.message.portfolio != self._own.id or side.message.kind != "regime":
                 continue
@@ -242,12 +246,28 @@ class PortfolioStep:
                 detail = f"{side.topic}/{side.partition} offset {side.offset}: {fault}"
                 self._faults.append(_event(Reason.CAPITAL_REGIME_IGNORED, detail))
 
+    def _follow_orders(self, now: int) -> None:
+        """Brings limits and retired pods in line with what operators have set."""
+        standing = self._control.standing
+        self._rules = with_limits(self._configured, standing.limits)
+        before = self._retired
+        self._retired = frozenset(n for n, p in enumerate(self._own.pods) if self._plan.pods[p].id in standing.retired)
+        for pod in sorted(self._retired - before):
+            self._lifecycles.retire(pod, now)
+        if self._retired != before:
+            self._capital.note_states(self._pod_states())
+
+    def _pod_states(self) -> list[str | None]:
+        """Lifecycle states; a pod that an operator retired is so even where its lifecycle is off."""
+        states = enumerate(self._lifecycles.states())
+        return ["RETIRED" if n in self._retired else state for n, state in states]
+
     # ------------------------------------------------------------ capital
     def _rebalance(self, now: int, evidence: Evidence, drifted: bool) -> dict[str, Any] | None:
         self._inform_capital(evidence, now)
         # Lifecycle first: capital is clamped by the states that it leaves.
         self._moves = self._lifecycles.judge(now)
-        self._capital.note_states(self._lifecycles.states())
+        self._capital.note_states(self._pod_states())
         gross = np.abs(self._ledger.pod_weight).sum(axis=1)
         trace = self._capital.rebalance(now, evidence.equity_at(now), gross, drifted=drifted)
         if trace is not None:
@@ -387,6 +407,7 @@ class PortfolioStep:
         self._lifecycles.restore(snapshot["lifecycles"])
         self._ledger = Ledger(**{n: v.copy() for n, v in snapshot["ledger"].items()})
         self._control.restore(snapshot["control"])
+        self._follow_orders(self._cycle)
         self._writer.restore(snapshot["writer"])
         self._pod_equity = snapshot["pod_equity"].copy()
         self._offset_high = snapshot["offset_high"]

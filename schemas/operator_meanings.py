@@ -1,0 +1,25 @@
+"""Units and meanings of the operators' keys, for ``docs/configuration.md``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: As ``SECTIONS`` of :mod:`schemas.configuration_page`.
+OPERATOR_SECTIONS: Final = (
+    ("Operators", "`operators`", "Who may command the flow; see [operations](operations.md#who-may-command)."),
+    ("OperatorKey", "`operators.keys[]`", "A public key with its role. With none, every command is obeyed."),
+)
+
+#: As ``MEANINGS`` of :mod:`schemas.configuration_page`.
+OPERATOR_MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "Operators": {
+        "keys": ("", "Below. With one or more, an unsigned command is refused."),
+        "command_window_seconds": ("s", "How long an id is remembered; an older command is refused as expired."),
+    },
+    "OperatorKey": {
+        "id": ("", "What a command names in `key_id`."),
+        "operator": ("", "Whose key it is: a command must name the same `operator`."),
+        "role": ("", "Each may what those before it may; see [operations](operations.md#commands)."),
+        "public_key": ("", "Ed25519, 32 bytes in base64: `weir operator keygen` prints it."),
+    },
+}
