@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SIDE_ROLES: Final = ("signals", "fills", "overlay", "control")
 INPUT_ROLES: Final = ("market", *SIDE_ROLES)
-OUTPUT_ROLES: Final = ("orders", "decisions", "dead_letters", "progress", "halts")
+OUTPUT_ROLES: Final = ("orders", "decisions", "dead_letters", "progress", "halts", "telemetry")
 ROLES: Final = INPUT_ROLES + OUTPUT_ROLES
 BOOTSTRAP_VARIABLE: Final = "KAFKA_BOOTSTRAP_SERVERS"
 
@@ -67,5 +67,7 @@ def topic_specs(configuration: Configuration) -> list[TopicSpec]:
     ]
     specs.append(TopicSpec(topic_name(configuration, "dead_letters"), 1))
     specs.append(TopicSpec(topic_name(configuration, "halts"), 1, UNLIMITED_RETENTION))
+    if configuration.notifications.events_topic:
+        specs.append(TopicSpec(topic_name(configuration, "telemetry"), 1))
     specs.append(TopicSpec(topic_name(configuration, "progress"), 1, COMPACTED))
     return specs

@@ -96,6 +96,7 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "runtime": ("", "Below."),
         "telemetry": ("", "Below."),
         "paper_venue": ("", "Below."),
+        "notifications": ("", "Below."),
     },
     "Time": {
         "cycle_seconds": ("s", "Length of a cycle: the bar interval, or 1 for quotes. `from_dump`: the dump's."),

@@ -9,13 +9,14 @@ from pydantic import Field, model_validator
 
 from schemas.configuration.base import NonNegativeFloat, PositiveFloat, Section, Slug, SymbolName
 from schemas.configuration.instruments import BUILT_IN_CALENDARS, Calendar, Instrument
+from schemas.configuration.notifications import Notifications
 from schemas.configuration.operators import Operators
 from schemas.configuration.paper_venue import PaperVenueService
 from schemas.configuration.portfolio import Portfolio
 from schemas.partitioning import murmur2_partition
 
 #: Addresses, paths and log levels: never part of a decision (design, "Configuration is part of the log").
-UNHASHED = ("kafka", "clickhouse", "runtime", "telemetry", "paper_venue")
+UNHASHED = ("kafka", "clickhouse", "runtime", "telemetry", "paper_venue", "notifications")
 
 
 class Time(Section):
@@ -134,6 +135,7 @@ class Configuration(Section):
     runtime: Runtime = Runtime()
     telemetry: Telemetry = Telemetry()
     paper_venue: PaperVenueService = PaperVenueService()
+    notifications: Notifications = Notifications()
 
     @model_validator(mode="after")
     def _cross_references(self) -> Configuration:
