@@ -78,6 +78,8 @@ def check_token(expected_sha256: str | None) -> None:
         return
     token = os.environ.get(TOKEN_VARIABLE, "")
     if not token:
-        raise InvalidInput(f"{TOKEN_VARIABLE} is not set: this configuration asks for it (runtime.command_token_sha256)")
+        raise InvalidInput(
+            f"{TOKEN_VARIABLE} is not set: this configuration asks for it (runtime.command_token_sha256)"
+        )
     if not hmac.compare_digest(hashlib.sha256(token.encode()).hexdigest(), expected_sha256):
         raise InvalidInput(f"{TOKEN_VARIABLE} is not the token that runtime.command_token_sha256 stands for")

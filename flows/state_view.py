@@ -163,7 +163,9 @@ def state_lines(state: dict[str, Any]) -> list[str]:
         pending = one["pending_configuration"]
         lines += [f"  configuration for the next start: {pending}"] if pending else []
     lines += [f"suspended {s['scope']} {s['name']}: {_remaining(s)}" for s in state["suspensions"]]
-    lines += [f"limit {s['strategy']}:{s['risk_profile']}={s['limit']}: {_remaining(s)}" for s in state["signal_limits"]]
+    lines += [
+        f"limit {s['strategy']}:{s['risk_profile']}={s['limit']}: {_remaining(s)}" for s in state["signal_limits"]
+    ]
     lines += [f"circuit {c['schedule']}: {c['state']}, {c['errors']} error(s)" for c in state["circuit_breakers"]]
     return lines + [f"watermark {name}: {passed}" for name, passed in state["watermarks"].items()]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from flows.errors import InvalidInput
@@ -27,7 +27,7 @@ def moment(text: str) -> int:
     """UTC ns of a time in ISO 8601; one without a zone is UTC. Raises InvalidInput."""
     try:
         given = datetime.fromisoformat(text.strip())
-        found = utc_nanoseconds(given if given.tzinfo is not None else datetime.fromisoformat(text.strip() + "+00:00"))
+        found = utc_nanoseconds(given if given.tzinfo is not None else given.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         raise InvalidInput(f"time {text!r}: write it in ISO 8601, such as 2026-11-21T12:00:00Z") from None
     if not 0 <= found <= LATEST:

@@ -21,7 +21,9 @@ def state() -> None:
 @command
 def show(
     recovery: Annotated[Path, typer.Argument(metavar="DIR", help="Recovery folder.")],
-    steps: Annotated[bool, typer.Option("--steps", help="Only who wrote it, and how many states each step has.")] = False,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="Only who wrote it, and how many states each step has.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show what a recovery folder holds: pods, positions, limits, circuits, watermarks, age. Nothing is changed."""

@@ -52,16 +52,15 @@ def _strategies(body: DecisionBody) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _coordinator(body: DecisionBody) -> Iterator[tuple[str, dict[str, Any]]]:
     if body.capital is not None:
-        keys = ("policy", "trigger", "before", "fractions", "turnover")
-        yield "strategy.coordinator", {key: body.capital[key] for key in keys if key in body.capital}
+        told = ("policy", "trigger", "before", "fractions", "turnover")
+        yield "strategy.coordinator", {key: body.capital[key] for key in told if key in body.capital}
     clips = list(_rows(body.clips, "reason", "pod", "symbol", "before", "after", "unit"))
     orders = list(_rows(body.orders, "client_order_id", "symbol", "quantity", "position", "pending", "approved"))
     acted = {row["symbol"] for row in (*clips, *orders)}
     for row in _rows(body.intents, "schedule", "pod", "symbol", "direction", "value", "confidence", "target_notional"):
         yield "coordinator.intent_received", row
         if row["symbol"] not in acted:
-            keys = ("schedule", "pod", "symbol")
-            yield "coordinator.intent_ignored", {key: row[key] for key in keys}
+            yield "coordinator.intent_ignored", {key: row[key] for key in ("schedule", "pod", "symbol")}
     for row in clips:
         yield "order_clipped", row
     for row in orders:

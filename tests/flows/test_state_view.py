@@ -89,8 +89,9 @@ def test_the_command_line_shows_lists_and_exports_it(recovery: Path, tmp_path: P
     assert json.loads((tmp_path / "deep" / "s.json").read_text())["suspensions"][0]["remaining_seconds"] > 0
     limits = json.loads(weir("limits", "list", "--recovery", recovery, "--json").stdout)
     assert limits["signal_limits"][0]["limit"] == 3
-    assert {"max_position": 77} in [{k: v for k, v in p.items() if k == "max_position"} for p in
-                                    limits["risk_limits"].values()]
+    assert {"max_position": 77} in [
+        {k: v for k, v in p.items() if k == "max_position"} for p in limits["risk_limits"].values()
+    ]
 
 
 def test_no_recovery_folder_is_named(tmp_path: Path) -> None:
