@@ -163,6 +163,7 @@ class Reason(IntEnum):
     CONTROL_UNKNOWN_KEY = 808, "No operator's key has this id, or it is another operator's."
     CONTROL_BAD_SIGNATURE = 809, "The signature is not that of the key over this command."
     CONTROL_FORBIDDEN = 810, "The operator's role may not give this command."
+    CONTROL_NOT_RECONCILED = 819, "A live portfolio is armed only after a position report has agreed with its ledger."
     # state
     STATE_HEARTBEAT = 900, "Nothing happened for the heartbeat interval."
     STATE_TRADING = 901, "The trading state changed."

@@ -151,7 +151,8 @@ class _Book:
             self._take_fills(body.fills)
 
     def _take_fills(self, fills: FillTable) -> None:
-        self.fills += len(fills.symbol)
+        # What pods trade among each other is no fill.
+        self.fills += sum(map(bool, fills.quantity))
         for i in range(len(fills.symbol)):
             notional = abs(fills.quantity[i] * fills.price[i])
             self.notional += notional

@@ -10,12 +10,12 @@ from operators.continuation.barriers import Waits, group_waits, inbox_after, sid
 from operators.continuation.numbers import GONE, Numbers
 from operators.continuation.pods import continue_frame
 from operators.continuation.stopped import Snapshot, Stopped
-from operators.frames import Float64
+from operators.frames import BEGINNING, Float64
 from operators.portfolio.portfolio_step import PortfolioStep
 
 #: Columns of the ledger that are not by symbol or by (pod, symbol); and one that follows from the kill switches, when
 #: the step takes all this over.
-_APART, _FOLLOWS = ("fraction", "scalars", "state"), "frozen"
+_APART, _FOLLOWS = ("fraction", "scalars", "state", "room"), "frozen"
 
 
 def continue_portfolio(
@@ -100,7 +100,9 @@ def _capital(
     return {
         **{name: _by_pod(fresh[name], saved[name], pods) for name in ("fractions", "base", "anchor")},
         **{name: by_policy[name] for name in ("interval", "policy", "memory")},
-        **{name: saved[name] for name in ("last", "regime", "room", "governor")},
+        **{name: saved[name] for name in ("regime", "room", "governor")},
+        # A document that says otherwise is a first allocation: no turnover limit puts it off.
+        "last": BEGINNING if anew else saved["last"],
         "flags": (forced or anew, *flags),
         "states": _each_pod(fresh["states"], saved["states"], pods),
         "histories": _each_pod(fresh["histories"], saved["histories"], pods),
@@ -157,7 +159,8 @@ def _ledger(saved: Snapshot, fresh: Snapshot, pods: np.ndarray, symbols: np.ndar
         else:
             ledger[name][np.ix_(pods[stay], symbols[here])] = column[np.ix_(stay, here)]
     ledger["fraction"] = _by_pod(fresh["fraction"], saved["fraction"], pods)
-    ledger["scalars"], ledger["state"] = saved["scalars"].copy(), saved["state"].copy()
+    for name in ("scalars", "state", "room"):
+        ledger[name] = saved[name].copy()
     return ledger
 
 

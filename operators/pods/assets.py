@@ -28,7 +28,7 @@ from operators.pods.selector import (
     transition_rows,
 )
 from schemas.configuration.base import NANOSECONDS
-from schemas.configuration.pod_rules import AssetSelector
+from schemas.configuration.pod_rules import AssetAllocator, AssetSelector
 from schemas.reasons import Reason
 
 if TYPE_CHECKING:
@@ -131,12 +131,13 @@ class PodAssets:
     def __init__(self, plan: Plan, pod: int) -> None:
         own = plan.pods[pod]
         portfolio = plan.configuration.portfolios[own.portfolio]
-        configured = next(p for p in portfolio.pods if p.id == own.id)
+        # A pod that is being wound up is in no configuration any more: it selects and weighs nothing.
+        configured = next((p for p in portfolio.pods if p.id == own.id), None)
         schedules = [plan.schedules[s] for s in own.schedules]
         symbols = len(own.symbols)
         self._pod, self._symbols = own.index, own.symbols
-        self._allocator = configured.asset_allocator
-        chosen = configured.selector
+        self._allocator = AssetAllocator() if configured is None else configured.asset_allocator
+        chosen = "off" if configured is None else configured.selector
         selector = AssetSelector() if chosen == "off" else chosen
         self.on = chosen != "off" or self._allocator.method != "equal"
         self._interval: Int64 = np.full(symbols, _DAY, np.int64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -33,13 +33,15 @@ from operators.intents import take as take_intents
 from operators.plan import Plan
 from operators.pods.asset_factors import MoveRows, no_moves
 from operators.pods.assets import PodAssets
-from operators.pods.block import IntentRows, PodOutput, Standing, pod_output, run_block
+from operators.pods.block import IntentRows, PodOutput, pod_output, run_block
 from operators.pods.book import BookRules, new_book
 from operators.pods.external_signals import ExternalSignals
+from operators.pods.pod_columns import by_cycle, changes, clips, cut, end_to_end, joined, keys
 from operators.pods.pod_strategies import PodStrategies
 from operators.pods.rolling import RollingMetrics
 from operators.pods.signal_gate import SignalGate, held_clips
 from operators.pods.signal_holds import ScheduleState, SignalHolds
+from operators.pods.standing_targets import new_standing, resume
 from operators.side.inbox import SideInbox, side_partitions
 from operators.strategy_evaluate.drift import merged_drift
 from operators.strategy_evaluate.runtime import EvaluationWatch
@@ -47,9 +49,7 @@ from schemas.messages import ControlCommand
 from schemas.reasons import Reason
 
 POD_SNAPSHOT = 3
-_Table = TypeVar("_Table", TargetChanges, Clips)
 _NOTHING: Float64 = np.empty(0)
-_Column = TypeVar("_Column", Int64, Float64)
 
 
 class PodStep:
@@ -82,7 +82,7 @@ class PodStep:
         self._external = ExternalSignals(plan, pod)
         self._holds, self._gate = SignalHolds(plan, pod), SignalGate(plan, pod)
         self._book = new_book(len(symbols))
-        self._standing = _new_standing(len(symbols), count)
+        self._standing = new_standing(len(symbols), count)
         self._assets = PodAssets(plan, pod)
         self._no_moves = no_moves()
         self._factors: list[Float64] = []
@@ -175,9 +175,9 @@ class PodStep:
         self._factors.clear()
         if passed is intents:
             return factors
-        places = {key: n for n, key in enumerate(_keys(intents))}
+        places = {key: n for n, key in enumerate(keys(intents))}
         found = np.ones(len(intents))
-        found[[places[key] for key in _keys(passed)]] = factors
+        found[[places[key] for key in keys(passed)]] = factors
         return found
 
     def _rows(self, intents: Intents, cycles: Int64) -> IntentRows:
@@ -202,14 +202,14 @@ class PodStep:
         if not self._assets.on or first == last:
             return [
                 (
-                    self._run_rows(prices, first, last, _cut(rows, first, last), touched, self._no_moves),
+                    self._run_rows(prices, first, last, cut(rows, first, last), touched, self._no_moves),
                     prices.cycles[first:last],
                 )
             ]
         outputs: list[tuple[PodOutput, Int64]] = []
         while first < last:
             end, moves, due = self._assets.run(prices, first, last)
-            own = _cut(rows, first, end)
+            own = cut(rows, first, end)
             if due:
                 moves = self._assets.allocate(moves, end - first - 1, self._signals(own))
             moves = moves._replace(factor=np.ones(len(own.row)))
@@ -279,7 +279,7 @@ class PodStep:
                     touched[place] |= standing.obeyed[place, row] != 0.0
                     standing.obeyed[place, row] = standing.obeyed_confidence[place, row] = 0.0
                 elif mode is None and standing.frozen[place, row]:
-                    touched[place] |= self._resume(place, row)
+                    touched[place] |= resume(standing, place, row)
                 standing.frozen[place, row] = mode is not None
                 standing.held[place] &= mode == "freeze"
 
@@ -296,20 +296,6 @@ class PodStep:
             np.array([weight for _, weight in gone], np.float64), np.zeros(n), np.zeros(n, np.bool_),
         )  # fmt: skip
 
-    def _resume(self, place: int, row: int) -> bool:
-        """A schedule takes part again: it takes over its hypothetical target where that reduces (spec 3), a suppressed
-        entry waits for the next change. True when its standing target changed."""
-        standing = self._standing
-        asked, confidence = standing.asked[place, row], standing.confidence[place, row]
-        obeyed = standing.obeyed[place, row] * standing.obeyed_confidence[place, row]
-        wanted = asked * confidence
-        flips = wanted * obeyed < 0.0
-        if not flips and abs(wanted) >= abs(obeyed):
-            return False
-        standing.obeyed[place, row] = 0.0 if flips else asked
-        standing.obeyed_confidence[place, row] = confidence
-        return True
-
     # ------------------------------------------------------------ output
     def _frame(
         self,
@@ -322,27 +308,27 @@ class PodStep:
         outputs: list[tuple[PodOutput, Int64]],
         cuts: list[Clips],
     ) -> PodFrame:
-        changes = [_changes(out, cycles, self._pod.symbols) for out, cycles in outputs]
-        clips = [_clips(out, cycles, self._pod.symbols, self._pod.index) for out, cycles in outputs]
+        changed = [changes(out, cycles, self._pod.symbols) for out, cycles in outputs]
+        clipped = [clips(out, cycles, self._pod.symbols, self._pod.index) for out, cycles in outputs]
         cuts = [table for table in cuts if len(table.cycle)]
-        clips = [_by_cycle(_joined(Clips, [*cuts, *clips]))] if cuts else clips
-        daily_return = _end_to_end([out.day_return[: out.counts[2]] for out, _ in outputs])
+        clipped = [by_cycle(joined(Clips, [*cuts, *clipped]))] if cuts else clipped
+        daily_return = end_to_end([out.day_return[: out.counts[2]] for out, _ in outputs])
         sharpe, drawdown = self._rolling.take(daily_return)
         return PodFrame(
             pod=self._pod.index,
             counter=self._frames,
             after_cycle=after,
             to_cycle=to_cycle,
-            changes=_joined(TargetChanges, changes),
-            clips=_joined(Clips, clips),
+            changes=joined(TargetChanges, changed),
+            clips=joined(Clips, clipped),
             intents=intents,
             intent_weight=weight,
             events=events,
             book_cycle=prices.cycles,
-            book_equity=_end_to_end([out.equity for out, _ in outputs]),
-            daily_cycle=_end_to_end([cycles[out.day_row[: out.counts[2]]] for out, cycles in outputs]),
+            book_equity=end_to_end([out.equity for out, _ in outputs]),
+            daily_cycle=end_to_end([cycles[out.day_row[: out.counts[2]]] for out, cycles in outputs]),
             daily_return=daily_return,
-            daily_trades=_end_to_end([out.day_trades[: out.counts[2]] for out, _ in outputs]),
+            daily_trades=end_to_end([out.day_trades[: out.counts[2]] for out, _ in outputs]),
             daily_sharpe=sharpe,
             daily_drawdown=drawdown,
             transitions=self._assets.take_transitions(),
@@ -411,64 +397,3 @@ class PodStep:
         self._withdrawn = snapshot["withdrawn"]
         self._assets.restore(snapshot["assets"])
         self._rolling.restore(snapshot["rolling"])
-
-
-def _cut(rows: IntentRows, first: int, last: int) -> IntentRows:
-    """The intents of rows ``first`` .. ``last`` - 1, counted from ``first``."""
-    begin, end = np.searchsorted(rows.row, (first, last)).tolist()
-    if first == 0 and end == len(rows.row):
-        return rows
-    own = slice(begin, end)
-    return IntentRows(
-        rows.row[own] - first, rows.symbol[own], rows.schedule[own], rows.value[own], rows.scale[own],
-        rows.confidence[own],
-    )  # fmt: skip
-
-
-def _keys(intents: Intents) -> list[tuple[int, int, int]]:
-    return list(zip(intents.cycle.tolist(), intents.schedule.tolist(), intents.symbol.tolist(), strict=True))
-
-
-def _new_standing(symbols: int, schedules: int) -> Standing:
-    def table() -> Float64:
-        return np.zeros((symbols, schedules))
-
-    def flags(n: int) -> Bool:
-        return np.zeros(n, np.bool_)
-
-    return Standing(
-        table(), table(), table(), table(), np.zeros((symbols, schedules), np.bool_), flags(symbols),
-        np.zeros(symbols), np.zeros(symbols), flags(symbols),
-    )  # fmt: skip
-
-
-def _changes(out: PodOutput, cycles: Int64, symbols: np.ndarray) -> TargetChanges:
-    n = int(out.counts[0])
-    return TargetChanges(
-        cycles[out.change_row[:n]], symbols[out.change_symbol[:n]], out.change_net[:n], out.change_gross[:n],
-        out.change_weight[:n], out.change_conflict[:n],
-    )  # fmt: skip
-
-
-def _clips(out: PodOutput, cycles: Int64, symbols: np.ndarray, pod: int) -> Clips:
-    n = int(out.counts[1])
-    return Clips(
-        cycles[out.clip_row[:n]], np.full(n, pod, np.int32), symbols[out.clip_symbol[:n]], out.clip_reason[:n],
-        out.clip_before[:n], out.clip_after[:n], np.zeros(n, np.bool_),
-    )  # fmt: skip
-
-
-def _by_cycle(clips: Clips) -> Clips:
-    order = np.argsort(clips.cycle, kind="stable")
-    return Clips(**{n: getattr(clips, n)[order] for n in Clips.__dataclass_fields__})
-
-
-def _end_to_end(parts: list[_Column]) -> _Column:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _joined(kind: type[_Table], parts: list[_Table]) -> _Table:
-    if len(parts) == 1:
-        return parts[0]
-    names = list(kind.__dataclass_fields__)
-    return kind(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})

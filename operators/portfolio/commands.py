@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from operators.allocate.capital import Capital
-from operators.control.commands import CommandJudge, KillSwitches, legs_of, stronger, switch_of
+from operators.control.commands import CommandJudge, KillSwitches, Verdict, legs_of, stronger, switch_of
 from operators.frames import Bool, SideMessage
 from operators.plan import Plan
 from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, TRADING, Ledger
@@ -46,19 +46,28 @@ class PortfolioControl:
         self._cells = _cells(plan, portfolio)
         self._places = {plan.symbols[s]: n for n, s in enumerate(own.symbols.tolist())}
         self._internal = own.configuration.execution.mode == "internal_paper"
-        self._ordered = _STATES[own.configuration.guards.initial_state]
+        self._live = own.configuration.execution.mode == "live"
+        self._ordered = HALTED if self._live else _STATES[own.configuration.guards.initial_state]
         #: nobody has set the state yet: it is the one that the portfolio starts with
         self._untouched = True
         self.standing = StandingOrders(own.configuration.guards.model_dump())
         self._report = ControlReport()
 
-    def apply(self, messages: list[SideMessage], cycle: int, ledger: Ledger, capital: Capital) -> None:
-        """Obeys the commands of ``cycle`` in their order."""
+    def apply(
+        self, messages: list[SideMessage], cycle: int, ledger: Ledger, capital: Capital, reconciled: bool = True
+    ) -> None:
+        """Obeys the commands of ``cycle`` in their order.
+
+        ``reconciled`` says that a position report has agreed with the ledger: before that a live portfolio stays
+        HALTED, whoever arms it.
+        """
         for side in messages:
             command: ControlCommand = side.message
             if not self._judge.concerns(command):
                 continue
             verdict = self._judge.judge(command, cycle)
+            if verdict.accepted and self._live and not reconciled and _starts_trading(command):
+                verdict = Verdict(Reason.CONTROL_NOT_RECONCILED, "no position report has agreed with the ledger yet")
             self._report.commands.append(_record(side, command, verdict.reason, verdict.detail))
             if not verdict.accepted:
                 continue
@@ -183,6 +192,13 @@ class PortfolioControl:
         self._switches = KillSwitches(dict(snapshot["switches"]))
         self._ordered, self._untouched = snapshot["ordered"], snapshot["untouched"]
         self.standing.restore(snapshot["standing"])
+
+
+def _starts_trading(command: ControlCommand) -> bool:
+    """Whether a command may let the whole portfolio trade."""
+    if command.command == "trading_state":
+        return bool(command.body["state"] != "HALTED")
+    return command.command == "arm" and command.target.scope in ("global", "portfolio")
 
 
 def _cells(plan: Plan, portfolio: int) -> list[tuple[int, int, list[list[_Place]]]]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -28,25 +27,13 @@ from operators.portfolio.intent_columns import IntentNames
 from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, Ledger, new_ledger, portfolio_rules
 from operators.portfolio.run_columns import RunColumns, RunTables
 from operators.portfolio.venue_turn import VenueTurn
+from operators.portfolio.written import Written
 from operators.side.inbox import SideInbox, side_partitions
 from schemas.canonical import canonical_value
 from schemas.reasons import Reason
 
 PORTFOLIO_SNAPSHOT = 4
 _STATES = {"ACTIVE": ACTIVE, "REDUCING": REDUCING, "HALTED": HALTED}
-
-
-@dataclass(slots=True)
-class _Written:
-    """Decisions and orders of one step, on their way out."""
-
-    cycles: list[int] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    hashes: list[str] = field(default_factory=list)
-    orders: list[bytes] = field(default_factory=list)
-    order_decisions: list[int] = field(default_factory=list)
-    clips: Counter[int] = field(default_factory=Counter)
-    fills: int = 0
 
 
 class PortfolioStep:
@@ -77,7 +64,7 @@ class PortfolioStep:
         self._rules = self._configured = portfolio_rules(plan, portfolio)
         #: places of pods that an operator retired
         self._retired: frozenset[int] = frozenset()
-        state = _STATES[own.configuration.guards.initial_state]
+        state = HALTED if mode == "live" else _STATES[own.configuration.guards.initial_state]
         self._ledger = new_ledger(pods, symbols, own.configuration.initial_equity, state)
         self._control = PortfolioControl(plan, portfolio)
         self._writer = DecisionWriter(plan, portfolio)
@@ -118,10 +105,13 @@ class PortfolioStep:
         else:
             self._prices.add(frame)
             self._barrier.arrive(f"group-{frame.group}", frame.counter, frame.to_cycle)
-        written, first_sequence, before = _Written(), self._writer.sequence + 1, self._cycle
+        written, first_sequence, before = Written(), self._writer.sequence + 1, self._cycle
         while (frontier := self._frontier()) > self._cycle:
             self._run(frontier, written)
-        return self._output(written, first_sequence) if self._cycle > before else None
+        if self._cycle == before:
+            return None
+        self._frames += 1
+        return written.block(self._own.id, self._frames, self._cycle, first_sequence)
 
     def _frontier(self) -> int:
         """How far the step may go now: to the barrier, or with a paper venue to the next cycle that is its turn."""
@@ -137,7 +127,7 @@ class PortfolioStep:
         row = min((c for c in starts if c is not None), default=frontier)
         return min(frontier, max(row, self._cycle + self._plan.cycle_ns))
 
-    def _run(self, to_cycle: int, written: _Written) -> None:
+    def _run(self, to_cycle: int, written: Written) -> None:
         after, self._cycle = self._cycle, to_cycle
         messages = self._inbox.take(to_cycle)
         if self._turn is not None:
@@ -147,22 +137,6 @@ class PortfolioStep:
         prices = self._prices.take(to_cycle, self._extra_cycles(after, to_cycle, messages, evidence))
         if len(prices.cycles):
             self._run_block(prices, messages, evidence, written)
-
-    def _output(self, written: _Written, first_sequence: int) -> OutputBlock:
-        self._frames += 1
-        return OutputBlock(
-            portfolio=self._own.id,
-            counter=self._frames,
-            to_cycle=self._cycle,
-            first_sequence=first_sequence,
-            cycles=written.cycles,
-            bodies=written.bodies,
-            hashes=written.hashes,
-            orders=written.orders,
-            order_decisions=written.order_decisions,
-            clips=dict(written.clips),
-            fills=written.fills,
-        )
 
     def _due_frames(self, to_cycle: int) -> list[PodFrame]:
         """The parts of waiting pod frames up to ``to_cycle``; the rest waits on."""
@@ -190,7 +164,7 @@ class PortfolioStep:
         return np.array(sorted(extra), np.int64)
 
     def _run_block(
-        self, prices: PriceBlock, messages: list[tuple[int, SideMessage]], evidence: Evidence, written: _Written
+        self, prices: PriceBlock, messages: list[tuple[int, SideMessage]], evidence: Evidence, written: Written
     ) -> None:
         cycles = prices.cycles.tolist()
         block = Prices(prices.cycles, prices.open, prices.close, prices.fresh, prices.degraded)
@@ -236,7 +210,8 @@ class PortfolioStep:
         """Commands and overlay updates of a cycle; what cannot be used is told of in its decision."""
         commands = [m for m in due if m.topic == "control"]
         if commands:
-            self._control.apply(commands, now, self._ledger, self._capital)
+            reconciled = self._executions is None or self._executions.reconciled
+            self._control.apply(commands, now, self._ledger, self._capital, reconciled)
             self._follow_orders(now)
         for side in due:
             if side.topic != "overlay" or side.message.portfolio != self._own.id or side.message.kind != "regime":
@@ -296,7 +271,7 @@ class PortfolioStep:
         evidence: Evidence,
         capital: dict[str, Any] | None,
         reported: set[int],
-        written: _Written,
+        written: Written,
     ) -> None:
         """Writes the decisions of a run; commands and capital belong to its first cycle."""
         before = [0] * len(run.ends[0])
@@ -322,6 +297,7 @@ class PortfolioStep:
                 cycle.events, self._faults = cycle.events + self._faults, []
                 if self._executions is not None:
                     cycle.executions, told = self._executions.take()
+                    written.fills += 0 if cycle.executions is None else len(cycle.executions.symbol)
                     cycle.events = cycle.events + told
                     cycle.cancelled = cycle.cancelled + self._unanswered
             if run.offset[row] >= 0.0:
@@ -338,7 +314,8 @@ class PortfolioStep:
                 written.hashes.append(digest)
                 written.orders += orders
         written.clips.update(self._out.clip_reason[: self._out.counts[CLIPS]].tolist())
-        written.fills += int(self._out.counts[FILLS])
+        # What pods trade among each other is no fill.
+        written.fills += int(np.count_nonzero(self._out.fill_lots[: self._out.counts[FILLS]]))
 
     def _offset(self, ratio: float) -> list[dict[str, Any]]:
         """The warning that pods offset each other, when it begins."""

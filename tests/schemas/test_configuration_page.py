@@ -10,7 +10,9 @@ import os
 import pytest
 
 from schemas.configuration import Configuration
-from schemas.configuration_page import MEANINGS, PAGE, SECTIONS, configuration_page, write_configuration_page
+from schemas.configuration_meanings import MEANINGS
+from schemas.configuration_page import PAGE, configuration_page, write_configuration_page
+from schemas.configuration_sections import SECTIONS
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from operators.frames import MarketBlock
+from operators.frames import FLAW_ACTION, FLAW_SCHEMA, MarketBlock
 from operators.nesting import MAX_NESTING, too_deep
 from operators.normalize.decode import MarketDecoder
 from tests.operators.normalize.logs import MINUTE, START, bar, blocks, plan_of, quote, record, run_group, tick, trade
@@ -138,8 +138,8 @@ def test_a_corporate_action_is_a_dead_letter_until_it_is_obeyed() -> None:
     """A split that is ignored would be a crash of the price: it is loud, and counts against the symbol's quality."""
     action = {"type": "corporate_action", "symbol": "A", "ts": T1, "action": "split", "ratio": 2.0}
     block = decoded(action)
-    assert [letter.reason for letter in block.dead_letters] == ["INPUT_TYPE"]
-    assert block.flaws.tolist() == [[0], [0], [16]]
+    assert [letter.reason for letter in block.dead_letters] == ["INPUT_CORPORATE_ACTION"]
+    assert block.flaws.tolist() == [[0], [0], [FLAW_SCHEMA | FLAW_ACTION]]
 
 
 def test_a_partition_without_symbols_follows_its_ticks() -> None:
