@@ -62,8 +62,6 @@ class PortfolioStep:
         self._lifecycles = PodLifecycles(plan, portfolio)
         self._moves: list[dict[str, Any]] = []
         self._rules = self._configured = portfolio_rules(plan, portfolio)
-        #: places of pods that an operator retired
-        self._retired: frozenset[int] = frozenset()
         state = HALTED if mode == "live" else _STATES[own.configuration.guards.initial_state]
         self._ledger = new_ledger(pods, symbols, own.configuration.initial_equity, state)
         self._control = PortfolioControl(plan, portfolio)
@@ -225,24 +223,16 @@ class PortfolioStep:
         """Brings limits and retired pods in line with what operators have set."""
         standing = self._control.standing
         self._rules = with_limits(self._configured, standing.limits)
-        before = self._retired
-        self._retired = frozenset(n for n, p in enumerate(self._own.pods) if self._plan.pods[p].id in standing.retired)
-        for pod in sorted(self._retired - before):
-            self._lifecycles.retire(pod, now)
-        if self._retired != before:
-            self._capital.note_states(self._pod_states())
-
-    def _pod_states(self) -> list[str | None]:
-        """Lifecycle states; a pod that an operator retired is so even where its lifecycle is off."""
-        states = enumerate(self._lifecycles.states())
-        return ["RETIRED" if n in self._retired else state for n, state in states]
+        names = [self._plan.pods[p].id for p in self._own.pods]
+        if self._lifecycles.retire([n for n, name in enumerate(names) if name in standing.retired], now):
+            self._capital.note_states(self._lifecycles.states())
 
     # ------------------------------------------------------------ capital
     def _rebalance(self, now: int, evidence: Evidence, drifted: bool) -> dict[str, Any] | None:
         self._inform_capital(evidence, now)
         # Lifecycle first: capital is clamped by the states that it leaves.
         self._moves = self._lifecycles.judge(now)
-        self._capital.note_states(self._pod_states())
+        self._capital.note_states(self._lifecycles.states())
         gross = np.abs(self._ledger.pod_weight).sum(axis=1)
         trace = self._capital.rebalance(now, evidence.equity_at(now), gross, drifted=drifted)
         if trace is not None:
