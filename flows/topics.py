@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SIDE_ROLES: Final = ("signals", "fills", "overlay", "control")
 INPUT_ROLES: Final = ("market", *SIDE_ROLES)
-OUTPUT_ROLES: Final = ("orders", "decisions", "dead_letters", "progress", "halts")
+OUTPUT_ROLES: Final = ("orders", "decisions", "dead_letters", "progress", "halts", "telemetry")
 #: What only a configuration with a shadow needs.
 SHADOW_ROLES: Final = ("shadow_decisions",)
 ROLES: Final = INPUT_ROLES + OUTPUT_ROLES + SHADOW_ROLES
@@ -71,5 +71,7 @@ def topic_specs(configuration: Configuration) -> list[TopicSpec]:
         specs.append(TopicSpec(topic_name(configuration, "shadow_decisions"), 1, UNLIMITED_RETENTION))
     specs.append(TopicSpec(topic_name(configuration, "dead_letters"), 1))
     specs.append(TopicSpec(topic_name(configuration, "halts"), 1, UNLIMITED_RETENTION))
+    if configuration.notifications.events_topic:
+        specs.append(TopicSpec(topic_name(configuration, "telemetry"), 1))
     specs.append(TopicSpec(topic_name(configuration, "progress"), 1, COMPACTED))
     return specs

@@ -39,6 +39,7 @@ ROLES: Final[dict[str, Role]] = {
     "paper_venue": Role(
         "`weir paper-execution`", reads=("market", "orders", "fills"), writes=("fills",), transactional=True
     ),
+    "notifier": Role("`weir notify`", reads=("decisions",), writes=("telemetry",)),
     "archive": Role("`weir copy-decisions`, `weir record`", reads=(*INPUTS, "decisions", "orders")),
 }
 

@@ -46,6 +46,7 @@ CHANNELS: Final[dict[str, tuple[tuple[str, ...], str, str]]] = {
     ),
     "halts": (("halt",), "portfolio", "Obeyed at once, whatever the flow is doing. Unlimited retention."),
     "decisions": (("decision_record",), "portfolio", "Why each order is as it is; hash-chained within a portfolio."),
+    "telemetry": (("telemetry_event",), "portfolio", "Events for operators and tools, at least once; see operations."),
     "dead_letters": (("dead_letter",), "source", "Messages that could not be used, with the reason and their bytes."),
 }
 

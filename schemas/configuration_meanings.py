@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.operator_meanings import OPERATOR_MEANINGS
 from schemas.policy_meanings import POLICY_MEANINGS
 
 #: Unit and meaning of every key, by model and key.
@@ -19,6 +20,7 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "quality": ("", "Below."),
         "circuit": ("", "Below."),
         "capabilities": ("", "Which strategies may run here, by type or by the capability they name; `*`: all."),
+        "operators": ("", "Below."),
         "allow_partial_start": ("", "true: a schedule whose strategy cannot be loaded is left out, with a warning."),
         "kafka": ("", "Below."),
         "clickhouse": ("", "Below."),
@@ -26,6 +28,7 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "telemetry": ("", "Below."),
         "paper_venue": ("", "Below."),
         "shadow": ("", "Below."),
+        "notifications": ("", "Below."),
     },
     "Time": {
         "cycle_seconds": ("s", "Length of a cycle: the bar interval, or 1 for quotes. `from_dump`: the dump's."),
@@ -213,6 +216,7 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "duration_seconds": ("s", "As for suspensions; unset, 0 or less: until it is cleared."),
     },
     **POLICY_MEANINGS,
+    **OPERATOR_MEANINGS,
     "Rebalance": {
         "interval_seconds": ("s", "Event time between two regular rebalances."),
         "drift": ("of capital", "A rebalance comes early when a pod's share has moved further."),
@@ -331,6 +335,7 @@ MEANINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "epoch_seconds": ("s", "Time between snapshots."),
         "hang_seconds": ("s", "Wall time after which one evaluation of a strategy counts as hung."),
         "metrics_address": ("", "Where metrics are served."),
+        "command_token_sha256": ("", "Commands need a `CORE_SCHEDULER_TOKEN` with this SHA-256 (hex); null: none."),
         "log_level": ("", "Least level that is logged."),
     },
     "Telemetry": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.operator_meanings import OPERATOR_SECTIONS
 from schemas.policy_meanings import POLICY_SECTIONS
 
 #: Sections in the order of the page: model name, where it stands in the document, what it is for.
@@ -34,6 +35,7 @@ SECTIONS: Final = (
     ("TimeWindow", "`portfolios[].pods[].schedules[].window`", "Outside of it only reductions pass."),
     ("InitialSuspension", "`portfolios[].initial_suspensions[]`", "What begins suspended: only reductions pass."),
     ("InitialSignalLimit", "`portfolios[].initial_signal_limits[]`", "Overrides of `max_signals` from the start."),
+    *OPERATOR_SECTIONS,
     *POLICY_SECTIONS,
     ("Rebalance", "`portfolios[].rebalance`", "When capital fractions are computed anew."),
     ("CapitalLimits", "`portfolios[].capital_limits`", "The steps from a policy's raw weights to the fractions."),

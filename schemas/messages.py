@@ -180,8 +180,8 @@ class Target(Strict, frozen=True):
 class ControlCommand(Strict, frozen=True, tag="control", tag_field="type"):
     """An operator's command (spec 7, 13). ``body`` holds what the command needs beyond its target.
 
-    Commands: ``kill`` (body: mode freeze | flatten), ``arm`` (needs a note), ``trading_state`` (body: state),
-    ``force_rebalance``; the schema leaves the place of the others, which are refused with a reason until they exist.
+    The commands stand in :data:`schemas.control.COMMANDS`; ``signature`` is described in
+    :mod:`schemas.command_signature`.
     """
 
     id: Name

@@ -78,6 +78,11 @@ kafka-acls.sh --bootstrap-server $SERVERS --add --allow-principal User:paper_ven
 kafka-acls.sh --bootstrap-server $SERVERS --add --allow-principal User:paper_venue --operation Read --resource-pattern-type prefixed --group paper_venue
 kafka-acls.sh --bootstrap-server $SERVERS --add --allow-principal User:paper_venue --operation Write --resource-pattern-type prefixed --transactional-id weir-live-
 kafka-acls.sh --bootstrap-server $SERVERS --add --allow-principal User:paper_venue --operation Describe --resource-pattern-type prefixed --transactional-id weir-live-
+kafka-acls.sh --bootstrap-server $SERVERS --add --allow-principal User:notifier --operation Describe --topic decisions
+kafka-acls.sh --bootstrap-server $SERVERS --add --allow-principal User:notifier --operation Describe --topic telemetry
+kafka-acls.sh --bootstrap-server $SERVERS --add --allow-principal User:notifier --operation Read --topic decisions
+kafka-acls.sh --bootstrap-server $SERVERS --add --allow-principal User:notifier --operation Write --topic telemetry
+kafka-acls.sh --bootstrap-server $SERVERS --add --allow-principal User:notifier --operation Read --resource-pattern-type prefixed --group notifier
 kafka-acls.sh --bootstrap-server $SERVERS --add --allow-principal User:archive --operation Describe --topic control
 kafka-acls.sh --bootstrap-server $SERVERS --add --allow-principal User:archive --operation Describe --topic decisions
 kafka-acls.sh --bootstrap-server $SERVERS --add --allow-principal User:archive --operation Describe --topic fills

@@ -12,9 +12,11 @@ from flows.cli import (
     configuration,
     control,
     dumps,
+    holds,
     journal,
     journal_archive,
     live,
+    operator,
     replays,
     schedules,
     schema,
@@ -44,7 +46,7 @@ def root(
         os.environ[DEBUG_VARIABLE] = "1"
 
 
-for family in (replays, live, control, dumps, journal, whatif, version):
+for family in (replays, live, control, holds, dumps, journal, whatif, version):
     family.register(app)
 app.add_typer(capital.app, name="capital")
 app.add_typer(configuration.app, name="config")
@@ -53,4 +55,5 @@ app.add_typer(strategies.app, name="strategies")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(schema.app, name="schemas")
 app.add_typer(state.app, name="state")
+app.add_typer(operator.app, name="operator")
 app.add_typer(journal_archive.app, name="journal")

@@ -1,4 +1,4 @@
-"""``weir capital show``, ``timeline`` and ``drift``: what became of a run's capital, and why."""
+"""``weir capital``: what became of a run's capital, and why; and commands that steer it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.commanding import Given, gives
 from flows.cli.console import Json, command, emit
 
-app = typer.Typer(help="Capital over the pods of a run: allocation, timeline, drift.", no_args_is_help=True)
+app = typer.Typer(help="Capital over the pods: what became of it, and commands to it.", no_args_is_help=True)
 
 Out = Annotated[Path, typer.Option("--out", help="Folder of the run, or its journal file.")]
 Portfolio = Annotated[str | None, typer.Option("--portfolio", help="Needed where the run has several.")]
@@ -84,3 +85,44 @@ def show_drift(
     from rich.console import Console
 
     Console().print(drift_table(timeline, limit))
+
+
+@app.command("force")
+@command
+@gives
+def force() -> list[Given]:
+    """Compute capital anew in the next cycle."""
+    return [Given("force_rebalance")]
+
+
+@app.command("skip")
+@command
+@gives
+def skip() -> list[Given]:
+    """Leave out the next rebalance that interval or drift asks for."""
+    return [Given("skip_rebalance")]
+
+
+@app.command("interval")
+@command
+@gives
+def interval(every: Annotated[str, typer.Argument(metavar="DURATION", help="Such as 6h, 7d or 3600.")]) -> list[Given]:
+    """Set the event time between two regular rebalances."""
+    from flows.times import duration_seconds
+
+    return [Given("set_interval", body={"seconds": duration_seconds(every)})]
+
+
+@app.command("swap")
+@command
+@gives
+def swap(
+    policy: Annotated[str, typer.Argument(metavar="POLICY", help="A policy's name, or a YAML or JSON file with one.")],
+    skip_rebalance: Annotated[bool, typer.Option("--skip-rebalance", help="Wait for the next that is due.")] = False,
+    adopt_interval: Annotated[bool, typer.Option("--adopt-interval", help="Take the policy's own interval.")] = False,
+) -> list[Given]:
+    """Swap the capital policy."""
+    from flows.policy_file import read_policy
+
+    body = {"policy": read_policy(policy), "rebalance": not skip_rebalance, "adopt_interval": adopt_interval}
+    return [Given("swap_policy", body=body)]

@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command("run")(command(run))
     app.command("clock")(command(clock))
     app.command("copy-decisions")(command(copy_decisions))
+    app.command("notify")(command(notify))
     app.command("paper-execution")(command(paper_execution))
 
 
@@ -88,6 +89,32 @@ def copy_decisions(
 
     counts = copy(config, recovery)
     emit({"counts": counts}, json, ["stopped in order"])
+
+
+def notify(
+    config: Config,
+    recovery: Annotated[
+        Path | None, typer.Option("--recovery", help="Recovery folder of this flow alone; needed for Kafka.")
+    ] = None,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", help="Tell of this run's folder or journal once, instead of Kafka.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write telemetry events and post notifications from the decisions, until SIGTERM or Ctrl-C."""
+    from flows.errors import InvalidInput
+    from flows.notifications.flow import notify_from_journal, notify_from_kafka
+    from schemas.configuration import load_configuration
+
+    configuration = load_configuration(config)
+    if (recovery is None) == (journal is None):
+        raise InvalidInput("give --recovery DIR to follow Kafka, or --journal OUT to tell of a run's folder")
+    if journal is not None:
+        told = notify_from_journal(configuration.notifications, journal)
+    else:
+        assert recovery is not None
+        told = notify_from_kafka(configuration, recovery)
+    emit(told, json, [f"{told.decisions} decisions, {told.events} events, {told.delivered} notifications delivered"])
 
 
 def paper_execution(

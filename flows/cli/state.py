@@ -21,15 +21,24 @@ def state() -> None:
 @command
 def show(
     recovery: Annotated[Path, typer.Argument(metavar="DIR", help="Recovery folder.")],
+    steps: Annotated[
+        bool, typer.Option("--steps", help="Only who wrote it, and how many states each step has.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Show what a recovery folder holds: who wrote it, whether it ended cleanly, and its snapshots by step."""
+    """Show what a recovery folder holds: pods, positions, limits, circuits, watermarks, age. Nothing is changed."""
     from flows.process.snapshot_rows import describe
 
-    found = describe(recovery)
-    lines = [f"{name}: {value}" for name, value in found.marker.items()]
-    lines += [f"{step}: {count} state(s)" for step, count in found.states.items()]
-    emit(found, json, lines)
+    if steps:
+        found = describe(recovery)
+        lines = [f"{name}: {value}" for name, value in found.marker.items()]
+        lines += [f"{step}: {count} state(s)" for step, count in found.states.items()]
+        emit(found, json, lines)
+        return
+    from flows.state_view import read_state, state_lines
+
+    state = read_state(recovery)
+    emit(state, json, state_lines(state))
 
 
 @app.command("repartition")

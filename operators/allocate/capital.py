@@ -23,7 +23,7 @@ from operators.allocate.turnover import limit_turnover, turnover
 from operators.allocate.volatility_scale import governor_scale
 from operators.frames import BEGINNING, Float64, Int64
 from operators.plan import Plan
-from schemas.configuration.base import seconds_to_nanoseconds
+from schemas.configuration.base import NANOSECONDS, seconds_to_nanoseconds
 from schemas.configuration.capital import (
     CapitalPolicy,
     MetricWeighted,
@@ -73,6 +73,16 @@ class Capital:
         self.room = self._regime.room(BEGINNING)
 
     # ------------------------------------------------------------ run-time control
+    @property
+    def policy_name(self) -> str:
+        """Name of the policy in force."""
+        return self._policy.name
+
+    @property
+    def interval_seconds(self) -> float:
+        """Event time between two regular rebalances."""
+        return self._interval / NANOSECONDS
+
     def force(self) -> None:
         """The next cycle makes a rebalance, whatever it changes."""
         self._forced = True

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from operators.control.signal_commands import SIGNAL_COMMANDS, SIGNAL_SCOPES, body_problem
+from operators.control.authority import Authority
+from operators.control.body_check import BodyCheck
+from operators.control.carried_out import CarriedOut
 from operators.plan import Plan, SchedulePlan
+from schemas.configuration.base import seconds_to_nanoseconds
+from schemas.control import COMMANDS, BodyError
 from schemas.messages import ControlCommand
 from schemas.reasons import Reason
 
 EVERY_PORTFOLIO = "*"
-TRADING_STATES = ("ACTIVE", "REDUCING", "HALTED")
-KILL_MODES = ("freeze", "flatten")
-#: What may stand in the body of each command: a typo must not pass for a default.
-_BODY = {"kill": {"mode"}, "arm": set[str](), "trading_state": {"state"}, "force_rebalance": set[str]()}
-_BODY |= SIGNAL_COMMANDS
-_SCOPES = {
-    "kill": ("global", "portfolio", "pod", "strategy", "schedule", "symbol"),
-    "arm": ("global", "portfolio", "pod", "strategy", "schedule", "symbol"),
-    "trading_state": ("global", "portfolio"),
-    "force_rebalance": ("global", "portfolio"),
-    **SIGNAL_SCOPES,
-}
 
 
 @dataclass(slots=True, frozen=True)
@@ -104,8 +95,12 @@ class CommandJudge:
             "symbol": frozenset(plan.symbols[s] for s in own.symbols.tolist()),
             "tag": frozenset(t for s in schedules for t in s.settings.tags),
         }
-        self._profiles = frozenset((s.strategy_id, s.settings.risk_profile) for s in schedules)
-        self._seen: dict[str, None] = {}
+        operators, time = plan.configuration.operators, plan.configuration.time
+        self._authority = Authority(operators)
+        self._bodies = BodyCheck(own.configuration, schedules)
+        # A command's cycle may end so long after its own time without any of it being late.
+        delay = plan.cycle_ns + seconds_to_nanoseconds(time.side_lag_seconds)
+        self._done = CarriedOut(seconds_to_nanoseconds(operators.command_window_seconds) + delay)
 
     def concerns(self, command: ControlCommand) -> bool:
         """True when the command is addressed to this portfolio. What names a portfolio that does not exist concerns the
@@ -121,53 +116,54 @@ class CommandJudge:
         """The verdict on ``command`` in ``cycle``; an accepted id is remembered."""
         verdict = self._judge(command, cycle)
         if verdict.accepted:
-            self._seen[command.id] = None
+            self._done.add(command, cycle)
         return verdict
 
     def _judge(self, command: ControlCommand, cycle: int) -> Verdict:
-        if command.id in self._seen:
+        refusal = self._authority.refusal(command)
+        if refusal is not None:
+            return Verdict(*refusal)
+        if command in self._done:
             return Verdict(Reason.CONTROL_DUPLICATE, f"id {command.id}")
-        scopes = _SCOPES.get(command.command)
-        if scopes is None:
-            return Verdict(Reason.CONTROL_UNKNOWN_COMMAND, f"{command.command}; known: {', '.join(sorted(_SCOPES))}")
+        if command.command not in COMMANDS:
+            return Verdict(Reason.CONTROL_UNKNOWN_COMMAND, f"{command.command}; known: {', '.join(sorted(COMMANDS))}")
         if command.expires_at is not None and cycle > command.expires_at:
             return Verdict(Reason.CONTROL_EXPIRED, f"expired at {command.expires_at}")
+        if self._done.is_too_old(command, cycle):
+            return Verdict(Reason.CONTROL_EXPIRED, "older than operators.command_window_seconds; give it again")
+        return self._target(command) or self._body(command)
+
+    def _target(self, command: ControlCommand) -> Verdict | None:
+        """Why the target of a known command is none."""
         target = command.target
         named = target.name if target.scope == "portfolio" and target.name else self._portfolio
         for portfolio in (command.portfolio, named):
             if portfolio not in (EVERY_PORTFOLIO, self._portfolio):
                 return Verdict(Reason.CONTROL_UNKNOWN_TARGET, f"no portfolio {portfolio!r}")
+        scopes = COMMANDS[command.command].scopes
         if target.scope not in scopes:
-            return Verdict(Reason.CONTROL_UNKNOWN_TARGET, f"{command.command} does not apply to scope {target.scope}")
+            detail = f"{command.command} does not apply to scope {target.scope}; it does to {', '.join(scopes)}"
+            return Verdict(Reason.CONTROL_UNKNOWN_TARGET, detail)
         if target.scope in self._known and target.name not in self._known[target.scope]:
             return Verdict(Reason.CONTROL_UNKNOWN_TARGET, f"no {target.scope} {target.name!r}")
-        verdict = _judge_body(command)
-        if verdict.accepted and command.command in SIGNAL_COMMANDS:
-            problem = body_problem(command, self._profiles)
-            return verdict if problem is None else Verdict(Reason.CONTROL_BAD_BODY, problem)
-        return verdict
+        return None
 
-    def snapshot(self) -> list[str]:
-        """Ids that were accepted."""
-        return list(self._seen)
-
-    def restore(self, snapshot: list[str]) -> None:
-        """Goes on from a snapshot."""
-        self._seen = dict.fromkeys(snapshot)
-
-
-def _judge_body(command: ControlCommand) -> Verdict:
-    body: dict[str, Any] = command.body
-    unknown = sorted(set(body) - _BODY[command.command])
-    if unknown:
-        return Verdict(Reason.CONTROL_BAD_BODY, f"unknown: {', '.join(unknown)}")
-    if command.command == "kill" and body.get("mode", "freeze") not in KILL_MODES:
-        return Verdict(Reason.CONTROL_BAD_BODY, f"mode {body.get('mode')!r} is not one of {', '.join(KILL_MODES)}")
-    if command.command == "trading_state" and body.get("state") not in TRADING_STATES:
-        return Verdict(
-            Reason.CONTROL_BAD_BODY, f"state {body.get('state')!r} is not one of {', '.join(TRADING_STATES)}"
+    def _body(self, command: ControlCommand) -> Verdict:
+        try:
+            self._bodies.check(command)
+        except BodyError as fault:
+            return Verdict(Reason.CONTROL_BAD_BODY, str(fault))
+        rearms = command.command == "arm" or (
+            command.command == "trading_state" and command.body.get("state") == "ACTIVE"
         )
-    rearms = command.command == "arm" or (command.command == "trading_state" and body.get("state") == "ACTIVE")
-    if rearms and not (command.note.strip() and command.operator.strip()):
-        return Verdict(Reason.CONTROL_NOTE_REQUIRED, "name the operator, and say in `note` why trading may go on")
-    return Verdict(Reason.CONTROL_ACCEPTED)
+        if rearms and not (command.note.strip() and command.operator.strip()):
+            return Verdict(Reason.CONTROL_NOTE_REQUIRED, "name the operator, and say in `note` why trading may go on")
+        return Verdict(Reason.CONTROL_ACCEPTED)
+
+    def snapshot(self) -> list[tuple[str, int]]:
+        """Ids that were accepted, with their time."""
+        return self._done.snapshot()
+
+    def restore(self, snapshot: list[tuple[str, int]]) -> None:
+        """Goes on from a snapshot."""
+        self._done.restore(snapshot)

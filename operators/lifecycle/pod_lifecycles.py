@@ -31,11 +31,16 @@ class PodLifecycles:
         self._states: list[str] = [RETIRED if pod is None else pod.initial_state for pod in configured]
         self._since = [BEGINNING] * len(self._pods)
         self._began = BEGINNING
+        #: places of pods that an operator retired; kept with what operators have set
+        self._ordered: frozenset[int] = frozenset()
         self._records = [PodRecord() for _ in self._pods]
 
     def states(self) -> tuple[str | None, ...]:
         """Every pod's state in the portfolio's order, None where its lifecycle is off: what capital clamps by."""
-        return tuple(s if rules is not None else None for s, rules in zip(self._states, self._rules, strict=True))
+        return tuple(
+            RETIRED if pod in self._ordered else self._states[pod] if rules is not None else None
+            for pod, rules in enumerate(self._rules)
+        )
 
     def note_days(self, pod: int, cycles: Int64, returns: Float64, trades: Int64, sharpe: Float64) -> None:
         """Completed days of a pod's own book: the cycles that completed them, simple returns, positions opened by then
@@ -50,6 +55,16 @@ class PodLifecycles:
     def note_excluded(self, pod: int, all_excluded: bool) -> None:
         """Whether a pod's selector lets no asset take risk."""
         self._records[pod].all_excluded = all_excluded
+
+    def retire(self, pods: list[int], now: int) -> bool:
+        """Pods that an operator has retired: nothing brings them back, even where their lifecycle is off. True when
+        one of them was not retired before."""
+        new = [pod for pod in pods if pod not in self._ordered]
+        self._ordered = frozenset(pods)
+        for pod in new:
+            if self._states[pod] != RETIRED:
+                self._states[pod], self._since[pod] = RETIRED, now
+        return bool(new)
 
     def judge(self, now: int) -> list[dict[str, Any]]:
         """Judges every pod at a rebalance; the transitions with their evidence, for the journal.

@@ -49,7 +49,7 @@ from operators.strategy_evaluate.runtime import EvaluationWatch
 from schemas.messages import ControlCommand
 from schemas.reasons import Reason
 
-POD_SNAPSHOT = 2
+POD_SNAPSHOT = 3
 _NOTHING: Float64 = np.empty(0)
 
 

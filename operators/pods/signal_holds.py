@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from operators.control.signal_commands import SIGNAL_COMMANDS, limited_pair, until_of
+from operators.control.signal_commands import RESUME, SIGNAL_COMMANDS, SUSPEND, limited_pair, until_of
 from operators.frames import BEGINNING, Bool, Int64, StrategyEvent
 from operators.plan import Plan, SchedulePlan
 from schemas.messages import ControlCommand
 from schemas.reasons import Reason
 
-#: ("schedule" | "tag", name) of a suspension, (strategy type, risk profile) of a limit.
+#: ("schedule" | "tag" | "pod", name) of a suspension, (strategy type, risk profile) of a limit.
 Key = tuple[str, str]
 NO_LIMIT = -1
 
@@ -55,6 +55,7 @@ class SignalHolds:
     def __init__(self, plan: Plan, pod: int) -> None:
         own = plan.pods[pod]
         self._cycle_ns = plan.cycle_ns
+        self._pod: Key = ("pod", own.id)
         self._schedules = [plan.schedules[s] for s in own.schedules]
         self._initial = plan.configuration.portfolios[own.portfolio]
         self._suspensions: dict[Key, Hold] = {}
@@ -98,7 +99,7 @@ class SignalHolds:
         self._begun = True
         for suspension in self._initial.initial_suspensions:
             key = (suspension.scope, suspension.name)
-            if any(key in _keys(s) for s in self._schedules):
+            if any(key in self._keys(s) for s in self._schedules):
                 self._suspend(key, self._hold(suspension.until_ns(first), suspension.reason, first), first, events)
         for limit in self._initial.initial_signal_limits:
             pair = (limit.strategy, limit.risk_profile)
@@ -123,9 +124,9 @@ class SignalHolds:
         if command.command not in SIGNAL_COMMANDS:
             return
         until = until_of(command.body, now)
-        if command.command in ("suspend", "resume"):
+        if command.command in (*SUSPEND, *RESUME):
             key = (command.target.scope, command.target.name)
-            if command.command == "suspend":
+            if command.command in SUSPEND:
                 self._suspend(key, self._hold(until, command.reason, now), now, events)
             elif (hold := self._suspensions.pop(key, None)) is not None:
                 self._tell(key, now, Reason.SCHEDULE_RESUMED, _words(key, hold), events)
@@ -145,7 +146,7 @@ class SignalHolds:
         self._tell_pair(pair, now, Reason.SIGNAL_LIMIT_SET, _words(pair, hold), events)
 
     def _tell(self, key: Key, now: int, reason: Reason, detail: str, events: list[StrategyEvent]) -> None:
-        affected = [s for s in self._schedules if key in _keys(s)]
+        affected = [s for s in self._schedules if key in self._keys(s)]
         events += [StrategyEvent(now, s.index, -1, reason.name, detail) for s in affected]
 
     def _tell_pair(self, pair: Key, now: int, reason: Reason, detail: str, events: list[StrategyEvent]) -> None:
@@ -153,9 +154,13 @@ class SignalHolds:
         events += [StrategyEvent(now, s.index, -1, reason.name, detail) for s in affected]
 
     # ------------------------------------------------------------ what holds
+    def _keys(self, schedule: SchedulePlan) -> list[Key]:
+        """Records that suspend a schedule: its own, then its tags' in their order, then its pod's."""
+        return [("schedule", schedule.id), *(("tag", tag) for tag in schedule.settings.tags), self._pod]
+
     def _governing(self, schedule: SchedulePlan) -> tuple[Key, Hold] | None:
         """The suspension that counts for a schedule: its own, else that of its first suspended tag."""
-        found = [(k, self._suspensions[k]) for k in _keys(schedule) if k in self._suspensions]
+        found = [(k, self._suspensions[k]) for k in self._keys(schedule) if k in self._suspensions]
         return found[0] if found else None
 
     def _limit(self, schedule: SchedulePlan) -> int:
@@ -193,11 +198,6 @@ class SignalHolds:
         self._suspensions = {k: Hold(*h) for k, h in snapshot["suspensions"].items()}
         self._limits = {k: Hold(*h) for k, h in snapshot["limits"].items()}
         self._now = self._in_force(BEGINNING)
-
-
-def _keys(schedule: SchedulePlan) -> list[Key]:
-    """Records that suspend a schedule, its own before its tags in their order."""
-    return [("schedule", schedule.id), *(("tag", tag) for tag in schedule.settings.tags)]
 
 
 def _pair(schedule: SchedulePlan) -> Key:

@@ -13,6 +13,7 @@ from operators.control.commands import CommandJudge, KillSwitches, Verdict, legs
 from operators.frames import Bool, SideMessage
 from operators.plan import Plan
 from operators.portfolio.ledger import ACTIVE, HALTED, REDUCING, TRADING, Ledger
+from operators.portfolio.standing_orders import StandingOrders
 from schemas.messages import ControlCommand
 from schemas.reasons import Reason
 
@@ -32,7 +33,11 @@ class ControlReport:
 
 
 class PortfolioControl:
-    """Judges and obeys commands; ``ordered`` is the trading state that operators asked for, kill switches apart."""
+    """Judges and obeys commands; ``ordered`` is the trading state that operators asked for, kill switches apart.
+
+    Attributes:
+        standing: what operators have set beside state and switches.
+    """
 
     def __init__(self, plan: Plan, portfolio: int) -> None:
         own = plan.portfolios[portfolio]
@@ -45,6 +50,7 @@ class PortfolioControl:
         self._ordered = HALTED if self._live else _STATES[own.configuration.guards.initial_state]
         #: nobody has set the state yet: it is the one that the portfolio starts with
         self._untouched = True
+        self.standing = StandingOrders(own.configuration.guards.model_dump())
         self._report = ControlReport()
 
     def apply(
@@ -65,14 +71,15 @@ class PortfolioControl:
             self._report.commands.append(_record(side, command, verdict.reason, verdict.detail))
             if not verdict.accepted:
                 continue
-            if command.command == "force_rebalance":
-                capital.force()
-            elif command.command == "trading_state":
+            if command.command == "trading_state":
                 self._ordered, self._untouched = _STATES[command.body["state"]], False
             elif self._starts(command):
                 self._ordered, self._untouched = ACTIVE, False
             elif command.command in ("kill", "arm"):
                 self._switch(command)
+            elif (moved := self.standing.obey(command, capital)) is not None:
+                self._transition(moved.subject, moved.before, moved.after, moved.reason, command)
+                ledger.dirty[:] |= moved.reason in (Reason.STATE_RISK_LIMIT, Reason.STATE_UNRESTRICTED)
             self._settle(command, ledger)
 
     def _starts(self, command: ControlCommand) -> bool:
@@ -141,6 +148,7 @@ class PortfolioControl:
             if stopped != bool(ledger.stopped[place]):
                 ledger.stopped[place] = stopped
                 ledger.dirty[place] = True
+            ledger.restricted[place] = name in self.standing.restricted
         for pod, place, schedules in self._cells:
             modes = {self._strongest(legs) for legs in schedules}
             ledger.frozen[pod, place] = modes == {"freeze"}
@@ -169,12 +177,13 @@ class PortfolioControl:
         return report
 
     def snapshot(self) -> dict[str, Any]:
-        """Accepted ids, switches and the ordered state."""
+        """Accepted ids, switches, the ordered state and standing orders."""
         return {
             "commands": self._judge.snapshot(),
             "switches": dict(self._switches.switches),
             "ordered": self._ordered,
             "untouched": self._untouched,
+            "standing": self.standing.snapshot(),
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -182,6 +191,7 @@ class PortfolioControl:
         self._judge.restore(snapshot["commands"])
         self._switches = KillSwitches(dict(snapshot["switches"]))
         self._ordered, self._untouched = snapshot["ordered"], snapshot["untouched"]
+        self.standing.restore(snapshot["standing"])
 
 
 def _starts_trading(command: ControlCommand) -> bool:

@@ -45,7 +45,8 @@ class Ledger(NamedTuple):
         cost: [P, S] average cost of what a pod holds, base currency a unit; realised, fees: [P, S] profit and fees
             so far, in base currency.
         cancelling: [S] True while open orders are being taken back at a venue.
-        reducing: [S] True where only reductions pass: positions do not reconcile, or an operator said so.
+        reducing: [S] True where only reductions pass: positions do not reconcile.
+        restricted: [S] True where an operator's restricted list lets only reductions pass.
         retry_at: [S] event time before which nothing new is sent: a venue has just refused an order.
         scalars: [4] cash, equity, gross and net exposure in base currency; state: [1] trading state.
     """
@@ -73,6 +74,7 @@ class Ledger(NamedTuple):
     fees: Float64
     cancelling: Bool
     reducing: Bool
+    restricted: Bool
     retry_at: Int64
     scalars: Float64
     state: Int64
@@ -140,6 +142,7 @@ def new_ledger(pods: int, symbols: int, cash: float, state: int) -> Ledger:
         fees=np.zeros((pods, symbols)),
         cancelling=np.zeros(symbols, np.bool_),
         reducing=np.zeros(symbols, np.bool_),
+        restricted=np.zeros(symbols, np.bool_),
         retry_at=np.full(symbols, BEGINNING, np.int64),
         scalars=np.array([cash, cash, 0.0, 0.0]),
         state=np.array([state], np.int64),

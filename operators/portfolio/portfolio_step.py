@@ -13,6 +13,7 @@ from operators.allocate.capital import Capital
 from operators.barrier.barrier import Barrier
 from operators.barrier.prices import PriceBlock, PriceJoin, empty_group_frame
 from operators.contiguity import SnapshotError
+from operators.control.risk_limits import with_limits
 from operators.frames import BEGINNING, GroupFrame, Int64, OutputBlock, PodFrame, SideFrame, SideMessage
 from operators.lifecycle.pod_lifecycles import PodLifecycles
 from operators.plan import Plan
@@ -31,7 +32,7 @@ from operators.side.inbox import SideInbox, side_partitions
 from schemas.canonical import canonical_value
 from schemas.reasons import Reason
 
-PORTFOLIO_SNAPSHOT = 3
+PORTFOLIO_SNAPSHOT = 4
 _STATES = {"ACTIVE": ACTIVE, "REDUCING": REDUCING, "HALTED": HALTED}
 
 
@@ -60,7 +61,7 @@ class PortfolioStep:
         self._capital = Capital(plan, portfolio)
         self._lifecycles = PodLifecycles(plan, portfolio)
         self._moves: list[dict[str, Any]] = []
-        self._rules = portfolio_rules(plan, portfolio)
+        self._rules = self._configured = portfolio_rules(plan, portfolio)
         state = HALTED if mode == "live" else _STATES[own.configuration.guards.initial_state]
         self._ledger = new_ledger(pods, symbols, own.configuration.initial_equity, state)
         self._control = PortfolioControl(plan, portfolio)
@@ -209,6 +210,7 @@ class PortfolioStep:
         if commands:
             reconciled = self._executions is None or self._executions.reconciled
             self._control.apply(commands, now, self._ledger, self._capital, reconciled)
+            self._follow_orders(now)
         for side in due:
             if side.topic != "overlay" or side.message.portfolio != self._own.id or side.message.kind != "regime":
                 continue
@@ -216,6 +218,14 @@ class PortfolioStep:
             if fault is not None:
                 detail = f"{side.topic}/{side.partition} offset {side.offset}: {fault}"
                 self._faults.append(_event(Reason.CAPITAL_REGIME_IGNORED, detail))
+
+    def _follow_orders(self, now: int) -> None:
+        """Brings limits and retired pods in line with what operators have set."""
+        standing = self._control.standing
+        self._rules = with_limits(self._configured, standing.limits)
+        names = [self._plan.pods[p].id for p in self._own.pods]
+        if self._lifecycles.retire([n for n, name in enumerate(names) if name in standing.retired], now):
+            self._capital.note_states(self._lifecycles.states())
 
     # ------------------------------------------------------------ capital
     def _rebalance(self, now: int, evidence: Evidence, drifted: bool) -> dict[str, Any] | None:
@@ -364,6 +374,7 @@ class PortfolioStep:
         self._lifecycles.restore(snapshot["lifecycles"])
         self._ledger = Ledger(**{n: v.copy() for n, v in snapshot["ledger"].items()})
         self._control.restore(snapshot["control"])
+        self._follow_orders(self._cycle)
         self._writer.restore(snapshot["writer"])
         self._pod_equity = snapshot["pod_equity"].copy()
         self._offset_high = snapshot["offset_high"]

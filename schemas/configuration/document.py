@@ -9,12 +9,14 @@ from pydantic import Field, model_validator
 
 from schemas.configuration.base import NonNegativeFloat, PositiveFloat, Section, Slug, SymbolName
 from schemas.configuration.instruments import BUILT_IN_CALENDARS, Calendar, Instrument
+from schemas.configuration.notifications import Notifications
+from schemas.configuration.operators import Operators
 from schemas.configuration.paper_venue import PaperVenueService
 from schemas.configuration.portfolio import Portfolio
 from schemas.partitioning import murmur2_partition
 
 #: Addresses, paths and log levels: never part of a decision (design, "Configuration is part of the log").
-UNHASHED = ("kafka", "clickhouse", "runtime", "telemetry", "paper_venue", "shadow")
+UNHASHED = ("kafka", "clickhouse", "runtime", "telemetry", "paper_venue", "shadow", "notifications")
 
 
 class Time(Section):
@@ -102,6 +104,7 @@ class Runtime(Section):
     epoch_seconds: NonNegativeFloat = 1.0
     hang_seconds: PositiveFloat = 30.0
     metrics_address: str | None = None
+    command_token_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
@@ -130,6 +133,7 @@ class Configuration(Section):
     portfolios: Annotated[list[Portfolio], Field(min_length=1)]
     quality: Quality = Quality()
     circuit: Circuit = Circuit()
+    operators: Operators = Operators()
     capabilities: list[Slug] | Literal["*"] = "*"
     allow_partial_start: bool = False
     kafka: Kafka = Kafka()
@@ -138,6 +142,7 @@ class Configuration(Section):
     telemetry: Telemetry = Telemetry()
     paper_venue: PaperVenueService = PaperVenueService()
     shadow: Shadow = Shadow()
+    notifications: Notifications = Notifications()
 
     @model_validator(mode="after")
     def _cross_references(self) -> Configuration:

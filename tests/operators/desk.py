@@ -113,6 +113,8 @@ class Desk:
         commands, self._waiting = self._waiting, []
         overlays, self._updates = self._updates, []
         cycle = self._last + hours * HOUR
+        # What says no time of its own was given in this cycle.
+        commands = [c if c.ts else msgspec.structs.replace(c, ts=cycle) for c in commands]
         self.play([Row(cycle, dict(prices or {}), wants or {}, frozenset(degraded), commands, overlays)])
         new = self.bodies.get(self.plan.portfolios[0].id, [])[before:]
         assert len(new) <= 1
@@ -120,7 +122,7 @@ class Desk:
 
     def command(self, command: str, scope: str = "portfolio", name: str = "", **more: Any) -> None:
         """Gives a command that takes effect in the next cycle."""
-        body = {k: more.pop(k) for k in ("mode", "state") if k in more}
+        body = {k: more.pop(k) for k in ("mode", "state") if k in more} | more.pop("body", {})
         given = {
             "id": f"c{next(self._ids)}", "operator": "ada", "note": "checked", "portfolio": "main", "ts": 0,
             "body": body, **more,

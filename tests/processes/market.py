@@ -127,6 +127,15 @@ def _control_records(cycles: int) -> list[tuple[int, bytes]]:
         cycles // 2: _command("rebalance", "force_rebalance", Target(scope="portfolio"), {}),
         cycles * 2 // 3: _command("kill-pod", "kill", Target(scope="pod", name="fast"), {"mode": "freeze"}),
         cycles * 3 // 4: _command("arm-pod", "arm", Target(scope="pod", name="fast"), {}),
+        cycles * 2 // 7: _command("restrict", "restrict", Target(scope="symbol", name=SYMBOLS[1]), {}),
+        cycles * 3 // 7: _command("free", "unrestrict", Target(scope="symbol", name=SYMBOLS[1]), {}),
+        cycles * 4 // 9: _command(
+            "suspend", "suspend", Target(scope="schedule", name="fast_schedule"), {"duration_seconds": 600}
+        ),
+        cycles * 5 // 9: _command(
+            "limit", "set_risk_limit", Target(scope="portfolio"), {"limit": "max_gross_exposure", "value": 0.4}
+        ),
+        cycles * 4 // 7: _command("policy", "swap_policy", Target(scope="portfolio"), {"policy": "inverse_volatility"}),
     }
     found: list[tuple[int, bytes]] = []
     for cycle in range(1, cycles + 2):

@@ -1,4 +1,4 @@
-"""Trading state and kill switches: HALTED lets no order out, REDUCING only reductions (spec 7)."""
+"""Trading state, kill switches and restricted list: HALTED lets no order out, REDUCING only reductions (spec 7)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from operators.portfolio.ledger import HALTED, REDUCING, TRADING, Ledger
 from operators.risk_gate.guards.reduce_only import reduced
 from schemas.reasons import Reason
 
+_RESTRICTED = int(Reason.GUARD_RESTRICTED)
 _SYMBOL_REDUCING = int(Reason.GUARD_SYMBOL_REDUCING)
 _HALTED, _REDUCING, _KILLED = int(Reason.GUARD_HALTED), int(Reason.GUARD_REDUCING), int(Reason.GUARD_KILLED)
 
@@ -22,4 +23,7 @@ def trading_state(ledger: Ledger, symbol: int, base: float, target: float) -> tu
         allowed = reduced(base, target)
         reason = _REDUCING if ledger.state[TRADING] == REDUCING else _SYMBOL_REDUCING
         return allowed, reason if allowed != target else 0
+    if ledger.restricted[symbol]:
+        allowed = reduced(base, target)
+        return allowed, _RESTRICTED if allowed != target else 0
     return target, 0
